@@ -1,0 +1,229 @@
+/**
+ * The bytes of a table: one `SharedArrayBuffer` of fixed size, written by one thread and read by any number of them.
+ *
+ *   ┌────────┬──────────────────────────┬───────────────────────────┬─────────┬──────┬──────┬───┬──────┐
+ *   │ header │ heads: u32 for a bucket  │ versions: u32 for 4 heads │ padding │ page │ page │ … │ page │
+ *   └────────┴──────────────────────────┴───────────────────────────┴─────────┴──────┴──────┴───┴──────┘
+ *
+ * A page holds blocks of one size class (`size-classes.ts`). There is no page directory: a block's class follows from its
+ * lengths, so what a directory would say can be read off the blocks themselves, and cannot contradict them.
+ *
+ * A block of an entry:                                       A block of a segment of a large value:
+ *
+ *    0  u32  next: the next block of the chain, 0 = none        0  u32  next: the next segment, 0 = none
+ *    4  i32  hash                                               4  i32  hash of the entry that it belongs to
+ *    8  u32  lens: bits 0–13 key bytes, 14–27 value bytes       8  u32  lens: bit 31, and bits 0–17 bytes of payload
+ *            28 has expiry, 29 large, 30 tagged, 31 no entry   12       payload
+ *   12  u32  modified, low word (ms)
+ *   16  u16  modified, high word                             A free block: lens is bit 31 alone; the hash's word
+ *   18  u8   policy: free for the eviction policy            holds the next free block of the page.
+ *   19  u8   spare
+ *   20  u32  older: the entry inserted before this one
+ *   24  u32  newer: the entry inserted after this one
+ *   28       if has expiry: u32 × 2 expires (ms, low and high), u32 × 2 duration
+ *            if large:      u32 bytes of the value, u32 first segment; the value's length in `lens` is 0
+ *            if tagged:     u32 slot of the transaction table (room only: nothing writes it yet)
+ *            key bytes, value bytes
+ *
+ * Who touches what, how, and why that is enough:
+ *
+ *   field                      written by writer         read by readers    why
+ *   heads, `next` of blocks    Atomics.store             Atomics.load       publishes what was filled before it
+ *   versions                   Atomics.add               Atomics.load; the last look at it is a read-modify-write where
+ *                                                        the processor reorders loads (`version.ts`)
+ *   hash, lens, times, bytes   plain, before the store   plain              never change while reachable; whoever reads a
+ *                              that publishes                               block that was freed sees its version moved
+ *   policy, older, newer       plain                     never              repaired at open, if the writer died
+ *   counters, state            plain                     plain              one word each, for information only
+ *   seed, geometry             at creation               plain              never change
+ *
+ * A killed writer leaves the index whole at every instruction, because every change of it is one store.
+ * Lock and transaction tables are buffers of their own; words 24–31 of the header are kept for finding them.
+ */
+import { CacheError } from '../errors.js'
+
+/** "Scat" as a little-endian word. */
+const MAGIC = 0x74616353
+const LAYOUT_VERSION = 1
+
+export const MIN_TABLE_BYTES = 65_536
+export const MAX_TABLE_BYTES = 0x8000_0000
+
+const HEADER_BYTES = 256
+
+/** Indices of header words. */
+const MAGIC_WORD = 0
+const LAYOUT_WORD = 1
+const BYTES_WORD = 2
+const SEED_WORD = 3
+const STATE_WORD = 4
+export const ENTRIES_WORD = 5
+export const BYTES_USED_WORD = 6
+export const OLDEST_WORD = 7
+export const NEWEST_WORD = 8
+export const EVICTIONS_WORD = 9
+export const MOVES_WORD = 10
+export const OPENED_WORD = 11
+/** First of the words kept for locks and transactions. */
+export const RESERVED_WORD = 24
+
+/** Offsets of a block's words, in words. `next` is the first. */
+export const HASH = 1
+export const LENS = 2
+export const MODIFIED = 3
+export const OLDER = 5
+export const NEWER = 6
+/** Where the next free block of a page is noted: a stale reader that stands on a free block still follows its old `next`. */
+export const FREE_NEXT = HASH
+/** Byte offset of the policy byte. */
+export const POLICY_BYTE = 18
+
+export const FIXED_BYTES = 28
+export const FIXED_WORDS = 7
+export const SEGMENT_BYTES = 12
+export const MIN_BLOCK_BYTES = 32
+
+export const MAX_KEY_BYTES = 0x3fff
+export const HAS_EXPIRY = 1 << 28
+export const LARGE = 1 << 29
+export const TAGGED = 1 << 30
+export const NO_ENTRY = 1 << 31
+/** `lens` of a free block. */
+export const FREE = NO_ENTRY
+
+/** `modified` has 48 bits: up to the year 10889. */
+export const MAX_MODIFIED_MS = 2 ** 48 - 1
+
+/** Offset of the key in a block, from its `lens`: 28, and 16, 8 and 4 for the flags. */
+export function keyOffset(lens: number): number {
+  return FIXED_BYTES + ((lens >>> 24) & 16) + ((lens >>> 26) & 8) + ((lens >>> 28) & 4)
+}
+
+export function keyLengthOf(lens: number): number {
+  return lens & 0x3fff
+}
+
+/** Bytes of the value inside the block: 0 for a large one. */
+export function inlineLengthOf(lens: number): number {
+  return (lens >>> 14) & 0x3fff
+}
+
+/** The word that holds a large value's length, from the block's first word; the first segment's word follows. */
+export function largeWord(firstWord: number, lens: number): number {
+  return firstWord + FIXED_WORDS + ((lens >>> 26) & 4)
+}
+
+/** What a table is doing, for everyone who reads it. */
+export const TABLE_STATE = { running: 0, stopping: 1, stopped: 2 } as const
+export type TableState = (typeof TABLE_STATE)[keyof typeof TABLE_STATE]
+
+/** Where everything is: follows from the size alone. Offsets in bytes unless they say words. */
+export interface Geometry {
+  readonly bytes: number
+  readonly buckets: number
+  /** What a mixed hash is multiplied with to get its bucket. */
+  readonly bucketScale: number
+  readonly headsWord: number
+  readonly versionsWord: number
+  readonly groups: number
+  readonly pageShift: number
+  readonly pageBytes: number
+  /** Pages before this one are the header and the index. */
+  readonly firstPage: number
+  readonly endPage: number
+  /** No block starts before or after these. */
+  readonly firstBlock: number
+  readonly lastBlock: number
+  /** The longest value that a put takes: a quarter of the table. */
+  readonly maxValueBytes: number
+}
+
+/** One bucket for so many bytes of table: at 70% fill with 110-byte entries, 0.8 entries a bucket and 6 bytes an entry. */
+const BYTES_PER_BUCKET = 176
+
+export function geometryOf(bytes: number): Geometry {
+  // 512 pages or more where that leaves pages of 1 KB to 64 KB: every size class in use holds a page that is partly empty.
+  let pageShift = 10
+  while (pageShift < 16 && bytes >>> (pageShift + 1) >= 512) pageShift++
+  const pageBytes = 1 << pageShift
+  const endPage = bytes >>> pageShift
+  const groups = Math.ceil(bytes / BYTES_PER_BUCKET / 4)
+  const buckets = groups * 4
+  const headsWord = HEADER_BYTES / 4
+  const versionsWord = headsWord + buckets
+  const firstPage = Math.ceil((versionsWord + groups) * 4 / pageBytes)
+  return {
+    bytes: endPage * pageBytes, buckets, bucketScale: buckets / 2 ** 32, headsWord, versionsWord, groups, pageShift, pageBytes, firstPage, endPage,
+    firstBlock: firstPage * pageBytes, lastBlock: endPage * pageBytes - MIN_BLOCK_BYTES, maxValueBytes: Math.floor(bytes / 4),
+  }
+}
+
+/** The bucket of a hash. The product spreads the hash's low bits over the high ones, which then choose. */
+export function bucketOf(hash: number, bucketScale: number): number {
+  return ((Math.imul(hash, 0x9e3779b1) >>> 0) * bucketScale) | 0
+}
+
+/**
+ * Allocates an empty table. The kernel commits its memory as it is first written, so an empty one costs next to nothing.
+ *
+ * @param options.bytes size of everything, index included: 64 KB to 2 GB; rounded down to whole pages
+ * @param options.seed seed of the hash of its keys (32 bits), kept for whoever reads it
+ * @throws `ERR_INVALID_OPTION` for a size out of these bounds
+ */
+export function createTable(options: { bytes: number; seed: number }): SharedArrayBuffer {
+  const { bytes, seed } = options
+  if (!Number.isInteger(bytes) || bytes < MIN_TABLE_BYTES || bytes > MAX_TABLE_BYTES) {
+    throw new CacheError('ERR_INVALID_OPTION',
+      `a table's size has to be a whole number of bytes from ${MIN_TABLE_BYTES} (64 KB) to ${MAX_TABLE_BYTES} (2 GB), not ${bytes}`,
+      { option: 'bytes', value: bytes })
+  }
+  const geometry = geometryOf(bytes)
+  const table = new SharedArrayBuffer(geometry.bytes)
+  const words = new Int32Array(table, 0, HEADER_BYTES / 4)
+  words[BYTES_WORD] = bytes | 0
+  words[SEED_WORD] = seed | 0
+  words[LAYOUT_WORD] = LAYOUT_VERSION
+  words[BYTES_USED_WORD] = geometry.firstBlock | 0
+  words[MAGIC_WORD] = MAGIC
+  return table
+}
+
+/**
+ * Empties a table in place; what is being read from it is read again. For a table that cannot be repaired. Its writer has to
+ * be gone, and its size and seed stay.
+ */
+export function formatTable(table: SharedArrayBuffer): void {
+  const geometry = tableGeometry(table)
+  const words = new Int32Array(table)
+  for (let bucket = 0; bucket < geometry.buckets; bucket++) Atomics.store(words, geometry.headsWord + bucket, 0)
+  for (let group = 0; group < geometry.groups; group++) Atomics.add(words, geometry.versionsWord + group, 1)
+  words[ENTRIES_WORD] = 0
+  words[OLDEST_WORD] = 0
+  words[NEWEST_WORD] = 0
+  words[BYTES_USED_WORD] = geometry.firstBlock | 0
+}
+
+/** The geometry of an existing table. Throws if the buffer is not one. */
+export function tableGeometry(table: SharedArrayBuffer): Geometry {
+  const words = table.byteLength >= MIN_TABLE_BYTES ? new Int32Array(table, 0, HEADER_BYTES / 4) : undefined
+  if (words?.[MAGIC_WORD] === MAGIC && words[LAYOUT_WORD] === LAYOUT_VERSION) {
+    const geometry = geometryOf(words[BYTES_WORD]! >>> 0)
+    if (geometry.bytes === table.byteLength) return geometry
+  }
+  throw new CacheError('ERR_INVALID_OPTION', 'this buffer is not a table of this version', { option: 'table' })
+}
+
+/** The seed that the table was made with. */
+export function tableSeed(table: SharedArrayBuffer): number {
+  return new Int32Array(table, 0, HEADER_BYTES / 4)[SEED_WORD]!
+}
+
+/** Says to all readers what the table is doing. */
+export function setTableState(table: SharedArrayBuffer, state: TableState): void {
+  Atomics.store(new Int32Array(table, 0, HEADER_BYTES / 4), STATE_WORD, state)
+}
+
+/** The state, from the table's words. */
+export function stateOf(words: Int32Array): number {
+  return words[STATE_WORD]!
+}

@@ -1,0 +1,82 @@
+/**
+ * What a new writer does with a table that another one left, possibly in the middle of a change.
+ *
+ * The index is whole at every instruction, so it is the truth: what it reaches stays, everything else is free. In order:
+ *
+ *   1. walk the index and check it; if it cannot be, throw, with nothing changed
+ *   2. bump all versions: a change may have been published and its bump not have come to pass
+ *   3. rebuild the allocator's books and the lists of free blocks, which from here on overwrites what nothing reaches
+ *   4. mend the order of insertion and the count of entries
+ */
+import { ENTRIES_WORD, FREE, FREE_NEXT, LENS, MODIFIED, OPENED_WORD } from './layout.js'
+import type { TableStore } from './store.js'
+import { Survey } from './survey.js'
+import { bumpVersion } from './version.js'
+
+export function repairTable(store: TableStore): void {
+  const { words, geometry } = store
+  const survey = new Survey(store)
+  for (let group = 0; group < geometry.groups; group++) bumpVersion(words, geometry.versionsWord + group)
+  adoptPages(store, survey)
+  mendOrder(store, survey)
+  words[ENTRIES_WORD] = survey.entries
+  words[OPENED_WORD]!++
+}
+
+function adoptPages(store: TableStore, survey: Survey): void {
+  const { words, geometry, pages, classes } = store
+  for (let page = geometry.endPage - 1; page >= geometry.firstPage; page--) {
+    const sizeClass = survey.classOf[page]!
+    if (sizeClass === 0) continue
+    const size = classes.sizes[sizeClass]!
+    const fresh = survey.fresh[page]!
+    let firstFree = 0
+    if (survey.live[page]! < fresh) {
+      for (let block = (page << geometry.pageShift) + (fresh - 1) * size; block >= page << geometry.pageShift; block -= size) {
+        if (survey.isUsed(block)) continue
+        words[(block >> 2) + FREE_NEXT] = firstFree
+        words[(block >> 2) + LENS] = FREE
+        firstFree = block
+      }
+    }
+    pages.adopt(page, sizeClass, survey.live[page]!, fresh, firstFree)
+  }
+  pages.adopted()
+}
+
+/**
+ * The list is right as far as it can be followed from its oldest end, and from its newest end. A writer that died has left at
+ * most one entry out between the two; if it died while it cleared the table, many: those are put in by the time of their
+ * modification.
+ */
+function mendOrder(store: TableStore, survey: Survey): void {
+  const { order } = store
+  let met = 0
+  let last = 0
+  for (let block = order.oldest; survey.meet(block); block = order.newerThan(block)) {
+    if (order.olderThan(block) !== last) order.link(last, block)
+    last = block
+    met++
+  }
+  let first = 0
+  if (met < survey.entries) {
+    for (let block = order.newest; survey.meet(block); block = order.olderThan(block)) {
+      if (order.newerThan(block) !== first) order.link(block, first)
+      first = block
+      met++
+    }
+  }
+  if (met < survey.entries) {
+    const missing = survey.unmet()
+    for (const block of missing.sort((a, b) => modifiedAt(store, a) - modifiedAt(store, b))) {
+      order.link(last, block)
+      last = block
+    }
+  }
+  order.link(last, first)
+}
+
+function modifiedAt(store: TableStore, block: number): number {
+  const word = (block >> 2) + MODIFIED
+  return (store.words[word]! >>> 0) + (store.words[word + 1]! & 0xffff) * 4294967296
+}

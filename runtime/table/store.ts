@@ -1,0 +1,129 @@
+/**
+ * What all parts of the writer work on: the table's memory, the allocator's books, the order of insertion, and the four
+ * steps that every change is made of: find, publish, bump, free. Writer's thread only.
+ */
+import { sameBytes } from './bytes.js'
+import {
+  bucketOf, ENTRIES_WORD, FREE, HASH, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry, type Geometry,
+} from './layout.js'
+import { OrderList } from './order.js'
+import { Pages } from './pages.js'
+import { sizeClassesOf, type SizeClasses } from './size-classes.js'
+import { bumpVersion } from './version.js'
+
+export class TableStore {
+  readonly geometry: Geometry
+  readonly classes: SizeClasses
+  readonly words: Int32Array
+  readonly bytes: Buffer
+  readonly view: DataView
+  readonly pages: Pages
+  readonly order: OrderList
+  /** An entry that must not be evicted now: the one that is being overwritten. It follows the entry when it moves. */
+  kept = 0
+  /** After `find`: the word that refers to the block that was found, or the bucket's head. */
+  reference = 0
+  readonly #headsWord: number
+  readonly #versionsWord: number
+  readonly #bucketScale: number
+
+  constructor(table: SharedArrayBuffer) {
+    this.geometry = tableGeometry(table)
+    this.classes = sizeClassesOf(this.geometry.pageBytes)
+    this.words = new Int32Array(table)
+    this.bytes = Buffer.from(table)
+    this.view = new DataView(table)
+    this.pages = new Pages(this.words, this.geometry, this.classes)
+    this.order = new OrderList(this.words)
+    this.#headsWord = this.geometry.headsWord
+    this.#versionsWord = this.geometry.versionsWord
+    this.#bucketScale = this.geometry.bucketScale
+  }
+
+  get entries(): number {
+    return this.words[ENTRIES_WORD]!
+  }
+
+  set entries(count: number) {
+    this.words[ENTRIES_WORD] = count
+  }
+
+  /** The block of a key, or 0; leaves in `reference` where it hangs, or the head where a new one will. */
+  find(hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
+    const words = this.words
+    const head = this.#headsWord + bucketOf(hash, this.#bucketScale)
+    let reference = head
+    let block = words[reference]!
+    while (block !== 0) {
+      const word = block >> 2
+      if (words[word + HASH] === hash) {
+        const lens = words[word + LENS]!
+        if (keyLengthOf(lens) === keyEnd - keyStart && sameBytes(this.bytes, block + keyOffset(lens), key, keyStart, keyEnd)) {
+          this.reference = reference
+          return block
+        }
+      }
+      reference = word
+      block = words[reference]!
+    }
+    this.reference = head
+    return 0
+  }
+
+  /** The word of the head of a hash's bucket. */
+  headOf(hash: number): number {
+    return this.#headsWord + bucketOf(hash, this.#bucketScale)
+  }
+
+  /** The word that refers to a block of the index. */
+  referenceTo(block: number): number {
+    const words = this.words
+    let reference = this.#headsWord + bucketOf(words[(block >> 2) + HASH]!, this.#bucketScale)
+    while (words[reference] !== block) {
+      const next = words[reference]!
+      if (next === 0) throw new Error(`block ${block} is not in the index`)
+      reference = next >> 2
+    }
+    return reference
+  }
+
+  /** The one store that makes a change visible, and the bump after which what it replaced may be freed. */
+  publish(reference: number, block: number, hash: number): void {
+    Atomics.store(this.words, reference, block)
+    bumpVersion(this.words, this.#versionsWord + (bucketOf(hash, this.#bucketScale) >> 2))
+  }
+
+  /** Takes an entry out of the index and the order, and frees it. */
+  remove(block: number): void {
+    const word = block >> 2
+    this.publish(this.referenceTo(block), this.words[word]!, this.words[word + HASH]!)
+    this.order.leave(block)
+    this.entries--
+    this.free(block)
+  }
+
+  /** Frees an unlinked entry with its segments. */
+  free(block: number): void {
+    const lens = this.words[(block >> 2) + LENS]!
+    if ((lens & LARGE) !== 0) this.freeSegments(this.words[largeWord(block >> 2, lens) + 1]!)
+    this.pages.free(block)
+  }
+
+  /** Frees a chain of segments from its first. */
+  freeSegments(first: number): void {
+    for (let segment = first; segment !== 0;) {
+      const next = this.words[segment >> 2]!
+      this.pages.free(segment)
+      segment = next
+    }
+  }
+
+  /** Bytes of a block's class. */
+  sizeOf(block: number): number {
+    return this.classes.sizes[this.pages.classOf[block >>> this.geometry.pageShift]!]!
+  }
+
+  isFree(block: number): boolean {
+    return this.words[(block >> 2) + LENS] === FREE
+  }
+}

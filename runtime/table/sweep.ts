@@ -1,0 +1,38 @@
+/** Removing many entries: those whose time has come, bucket by bucket, and all of them. */
+import { readTime } from './bytes.js'
+import { FIXED_WORDS, HAS_EXPIRY, LENS } from './layout.js'
+import type { TableStore } from './store.js'
+import { bumpVersion } from './version.js'
+
+/** Removes what has expired from at most `maxSteps` buckets; returns the next cursor, 0 at the end. */
+export function sweepBuckets(store: TableStore, cursor: number, nowMs: number, maxSteps: number, onExpired: ((block: number) => void) | undefined): number {
+  const { words, geometry } = store
+  const end = Math.min(geometry.buckets, cursor + maxSteps)
+  for (let bucket = cursor; bucket < end; bucket++) {
+    for (let block = words[geometry.headsWord + bucket]!; block !== 0;) {
+      const next = words[block >> 2]!
+      if ((words[(block >> 2) + LENS]! & HAS_EXPIRY) !== 0 && readTime(words, (block >> 2) + FIXED_WORDS) <= nowMs) {
+        onExpired?.(block)
+        store.remove(block)
+      }
+      block = next
+    }
+  }
+  return end >= geometry.buckets ? 0 : end
+}
+
+/** Empties the table, a group of buckets at a time; a writer that dies in between has removed a part. */
+export function clearTable(store: TableStore): number {
+  const { words, geometry, pages, order } = store
+  const count = store.entries
+  for (let group = 0; group < geometry.groups; group++) {
+    const head = geometry.headsWord + group * 4
+    if ((words[head]! | words[head + 1]! | words[head + 2]! | words[head + 3]!) === 0) continue
+    for (let bucket = 0; bucket < 4; bucket++) Atomics.store(words, head + bucket, 0)
+    bumpVersion(words, geometry.versionsWord + group)
+  }
+  order.clear()
+  store.entries = 0
+  pages.reset()
+  return count
+}

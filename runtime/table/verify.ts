@@ -1,0 +1,41 @@
+/** For tests: whether the table and the writer's books are what they should be. */
+import { BYTES_USED_WORD, HASH, keyLengthOf, keyOffset, LENS } from './layout.js'
+import type { TableStore } from './store.js'
+import { Survey } from './survey.js'
+
+/** Throws what is wrong. */
+export function verifyTable(store: TableStore): void {
+  const { pages, geometry, order, words } = store
+  const survey = new Survey(store)
+  for (let page = geometry.firstPage; page < geometry.endPage; page++) {
+    if (survey.classOf[page] !== pages.classOf[page]) fail(`page ${page} has class ${survey.classOf[page]}, and ${pages.classOf[page]} in the books`)
+    if (survey.live[page] !== pages.live[page]) fail(`page ${page} has ${survey.live[page]} blocks in use, and ${pages.live[page]} in the books`)
+  }
+  pages.verify()
+  if (store.entries !== survey.entries) fail(`there are ${survey.entries} entries, and ${store.entries} are counted`)
+  const used = (geometry.endPage - pages.emptyPages) * geometry.pageBytes
+  if (words[BYTES_USED_WORD]! >>> 0 !== used) fail(`${used} bytes are used, and ${words[BYTES_USED_WORD]} are counted`)
+  let last = 0
+  let met = 0
+  for (let block = order.oldest; block !== 0; last = block, block = order.newerThan(block), met++) {
+    if (!survey.meet(block)) fail(`the order leads to ${block}, which is no entry or is there twice`)
+    if (order.olderThan(block) !== last) fail(`the order's links of ${block} disagree`)
+  }
+  if (met !== survey.entries || order.newest !== last) fail(`the order holds ${met} of ${survey.entries} entries`)
+  for (let bucket = 0; bucket < geometry.buckets; bucket++) verifyKeys(store, words[geometry.headsWord + bucket]!)
+  if (store.kept !== 0) fail('an entry is still kept from eviction')
+}
+
+function verifyKeys(store: TableStore, head: number): void {
+  const { words, bytes } = store
+  for (let block = head; block !== 0; block = words[block >> 2]!) {
+    const lens = words[(block >> 2) + LENS]!
+    const at = block + keyOffset(lens)
+    const found = store.find(words[(block >> 2) + HASH]!, bytes, at, at + keyLengthOf(lens))
+    if (found !== block) fail(`blocks ${found} and ${block} have the same key`)
+  }
+}
+
+function fail(what: string): never {
+  throw new Error(what)
+}
