@@ -80,6 +80,10 @@ export const POLICY_BYTE = 18
 
 export const FIXED_BYTES = 28
 export const FIXED_WORDS = 7
+/** What an expiry and a tag would add to a block. */
+export const OPTIONAL_BYTES = 20
+/** What a large entry's block has for the value's length and its first segment. */
+export const LARGE_BYTES = 8
 export const SEGMENT_BYTES = 12
 export const MIN_BLOCK_BYTES = 32
 

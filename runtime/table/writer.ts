@@ -13,8 +13,8 @@ import { CacheError } from '../errors.js'
 import { MAX_TIME_MS } from '../clock.js'
 import { copyBytes, readTime, ViewOf, writeTime } from './bytes.js'
 import {
-  BYTES_USED_WORD, FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
-  MAX_KEY_BYTES, MAX_MODIFIED_MS, MODIFIED, POLICY_BYTE, SEGMENT_BYTES,
+  BYTES_USED_WORD, FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, keyLengthOf, keyOffset, LARGE, LARGE_BYTES, largeWord,
+  LENS, MAX_KEY_BYTES, MAX_MODIFIED_MS, MODIFIED, OPTIONAL_BYTES, POLICY_BYTE, SEGMENT_BYTES,
 } from './layout.js'
 import { segmentLength, unpinSegments, writeSegments } from './large.js'
 import { clearTable, sweepBuckets } from './sweep.js'
@@ -163,10 +163,11 @@ export class TableWriter {
     let size = FIXED_BYTES + (flags >>> 24) + keyLength + valueLength
     let segments = 0
     hash |= 0
-    if (size > classes.maxBlockBytes || valueLength > 0x3fff) {
+    // Whether a value is large must not depend on what can be added to the block later: `setTimes` copies the block as it is.
+    if (FIXED_BYTES + OPTIONAL_BYTES + keyLength + valueLength > classes.maxBlockBytes) {
       flags |= LARGE
-      size = FIXED_BYTES + ((flags >>> 24) & 16) + 8 + keyLength
-      this.#checkLarge(size, keyLength, valueLength)
+      size = FIXED_BYTES + ((flags >>> 24) & 16) + LARGE_BYTES + keyLength
+      this.#checkLarge(keyLength, valueLength)
       store.kept = store.find(hash, keyBytes, keyStart, keyEnd)
       try {
         segments = writeSegments(store, this.#room, hash, valueBytes, this.#valueView.of(valueBytes), valueStart, valueEnd)
@@ -294,10 +295,10 @@ export class TableWriter {
     }
   }
 
-  #checkLarge(blockBytes: number, keyLength: number, valueLength: number): void {
+  #checkLarge(keyLength: number, valueLength: number): void {
     const { classes, geometry } = this.#store
-    if (keyLength > MAX_KEY_BYTES || blockBytes > classes.maxBlockBytes) {
-      const limit = Math.min(MAX_KEY_BYTES, classes.maxBlockBytes - FIXED_BYTES - 24)
+    const limit = Math.min(MAX_KEY_BYTES, classes.maxBlockBytes - FIXED_BYTES - OPTIONAL_BYTES - LARGE_BYTES)
+    if (keyLength > limit) {
       throw new CacheError('ERR_TOO_LARGE', `a key of ${keyLength} encoded bytes; this table takes ${limit}`, { bytes: keyLength, limit })
     }
     if (valueLength > geometry.maxValueBytes) {
