@@ -1,9 +1,12 @@
 /**
  * The bytes of a table: one `SharedArrayBuffer` of fixed size, written by one thread and read by any number of them.
  *
- *   ┌────────┬──────────────────────────┬───────────────────────────┬─────────┬──────┬──────┬───┬──────┐
- *   │ header │ heads: u32 for a bucket  │ versions: u32 for 4 heads │ padding │ page │ page │ … │ page │
- *   └────────┴──────────────────────────┴───────────────────────────┴─────────┴──────┴──────┴───┴──────┘
+ *   ┌────────┬─────────────────────────────────────────┬─────────┬──────┬──────┬───┬──────┐
+ *   │ header │ groups: u32 version, u32 × 3 heads each │ padding │ page │ page │ … │ page │
+ *   └────────┴─────────────────────────────────────────┴─────────┴──────┴──────┴───┴──────┘
+ *
+ * A version and the heads of its three buckets share 16 aligned bytes, so that a read misses the processor's caches once for
+ * both. A head's version is the word at the head's index with its two low bits cleared.
  *
  * A page holds blocks of one size class (`size-classes.ts`). There is no page directory: a block's class follows from its
  * lengths, so what a directory would say can be read off the blocks themselves, and cannot contradict them.
@@ -50,6 +53,8 @@ export const MIN_TABLE_BYTES = 65_536
 export const MAX_TABLE_BYTES = 0x8000_0000
 
 const HEADER_BYTES = 256
+/** The first group. A multiple of 4. */
+const INDEX_WORD = HEADER_BYTES / 4
 
 /** Indices of header words. */
 const MAGIC_WORD = 0
@@ -127,8 +132,6 @@ export interface Geometry {
   readonly buckets: number
   /** What a mixed hash is multiplied with to get its bucket. */
   readonly bucketScale: number
-  readonly headsWord: number
-  readonly versionsWord: number
   readonly groups: number
   readonly pageShift: number
   readonly pageBytes: number
@@ -142,7 +145,7 @@ export interface Geometry {
   readonly maxValueBytes: number
 }
 
-/** One bucket for so many bytes of table: at 70% fill with 110-byte entries, 0.8 entries a bucket and 6 bytes an entry. */
+/** One bucket for so many bytes of table: at 70% fill with 110-byte entries, 0.8 entries a bucket and 6.5 bytes an entry. */
 const BYTES_PER_BUCKET = 176
 
 export function geometryOf(bytes: number): Geometry {
@@ -151,20 +154,33 @@ export function geometryOf(bytes: number): Geometry {
   while (pageShift < 16 && bytes >>> (pageShift + 1) >= 512) pageShift++
   const pageBytes = 1 << pageShift
   const endPage = bytes >>> pageShift
-  const groups = Math.ceil(bytes / BYTES_PER_BUCKET / 4)
-  const buckets = groups * 4
-  const headsWord = HEADER_BYTES / 4
-  const versionsWord = headsWord + buckets
-  const firstPage = Math.ceil((versionsWord + groups) * 4 / pageBytes)
+  const groups = Math.ceil(bytes / BYTES_PER_BUCKET / 3)
+  const buckets = groups * 3
+  const firstPage = Math.ceil((INDEX_WORD + groups * 4) * 4 / pageBytes)
   return {
-    bytes: endPage * pageBytes, buckets, bucketScale: buckets / 2 ** 32, headsWord, versionsWord, groups, pageShift, pageBytes, firstPage, endPage,
+    bytes: endPage * pageBytes, buckets, bucketScale: buckets / 2 ** 32, groups, pageShift, pageBytes, firstPage, endPage,
     firstBlock: firstPage * pageBytes, lastBlock: endPage * pageBytes - MIN_BLOCK_BYTES, maxValueBytes: Math.floor(bytes / 4),
   }
 }
 
-/** The bucket of a hash. The product spreads the hash's low bits over the high ones, which then choose. */
-export function bucketOf(hash: number, bucketScale: number): number {
-  return ((Math.imul(hash, 0x9e3779b1) >>> 0) * bucketScale) | 0
+/** The word of the head of a hash's bucket. The product spreads the hash's low bits over the high ones, which then choose. */
+export function headOf(hash: number, bucketScale: number): number {
+  return headOfBucket(((Math.imul(hash, 0x9e3779b1) >>> 0) * bucketScale) | 0)
+}
+
+/** The word of the head of a bucket. */
+export function headOfBucket(bucket: number): number {
+  return INDEX_WORD + 1 + bucket + ((bucket / 3) | 0)
+}
+
+/** The word of the version that a head belongs to. */
+export function versionOf(head: number): number {
+  return head & ~3
+}
+
+/** The word of the version of a group of buckets; the heads follow it. */
+export function versionOfGroup(group: number): number {
+  return INDEX_WORD + group * 4
 }
 
 /**
@@ -199,8 +215,8 @@ export function createTable(options: { bytes: number; seed: number }): SharedArr
 export function formatTable(table: SharedArrayBuffer): void {
   const geometry = tableGeometry(table)
   const words = new Int32Array(table)
-  for (let bucket = 0; bucket < geometry.buckets; bucket++) Atomics.store(words, geometry.headsWord + bucket, 0)
-  for (let group = 0; group < geometry.groups; group++) Atomics.add(words, geometry.versionsWord + group, 1)
+  for (let bucket = 0; bucket < geometry.buckets; bucket++) Atomics.store(words, headOfBucket(bucket), 0)
+  for (let group = 0; group < geometry.groups; group++) Atomics.add(words, versionOfGroup(group), 1)
   words[ENTRIES_WORD] = 0
   words[OLDEST_WORD] = 0
   words[NEWEST_WORD] = 0

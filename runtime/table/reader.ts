@@ -13,8 +13,8 @@ import type { NodeClock } from '../clock.js'
 import { Scratch } from '../codec/scratch.js'
 import { readTime, sameBytes } from './bytes.js'
 import {
-  bucketOf, BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
-  MODIFIED, NO_ENTRY, SEGMENT_BYTES, stateOf, tableGeometry, type Geometry,
+  BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
+  MODIFIED, NO_ENTRY, SEGMENT_BYTES, stateOf, tableGeometry, versionOf, type Geometry,
 } from './layout.js'
 import { segmentLength } from './large.js'
 import { isUnmoved } from './version.js'
@@ -62,8 +62,6 @@ export class TableReader {
   readonly #bytes: Buffer
   readonly #scratch = new Scratch()
   readonly #geometry: Geometry
-  readonly #headsWord: number
-  readonly #versionsWord: number
   readonly #bucketScale: number
   readonly #firstBlock: number
   readonly #lastBlock: number
@@ -76,8 +74,6 @@ export class TableReader {
     this.#bytes = Buffer.from(table)
     const geometry = this.#geometry = tableGeometry(table)
     this.capacityBytes = geometry.bytes
-    this.#headsWord = geometry.headsWord
-    this.#versionsWord = geometry.versionsWord
     this.#bucketScale = geometry.bucketScale
     this.#firstBlock = geometry.firstBlock
     this.#lastBlock = geometry.lastBlock
@@ -107,9 +103,8 @@ export class TableReader {
   get(hash: number, key: Buffer, keyStart: number, keyEnd: number, clock: ReaderClock | null): unknown {
     const words = this.#words
     hash |= 0
-    const bucket = bucketOf(hash, this.#bucketScale)
-    const head = this.#headsWord + bucket
-    const version = this.#versionsWord + (bucket >> 2)
+    const head = headOf(hash, this.#bucketScale)
+    const version = versionOf(head)
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const seen = Atomics.load(words, version)
       const block = this.#seek(head, version, seen, hash, key, keyStart, keyEnd)
@@ -154,11 +149,11 @@ export class TableReader {
   locate(hash: number, key: Buffer, keyStart: number, keyEnd: number, clock: ReaderClock | null): 1 | 0 | -1 {
     const words = this.#words
     hash |= 0
-    const bucket = bucketOf(hash, this.#bucketScale)
-    const version = this.#versionsWord + (bucket >> 2)
+    const head = headOf(hash, this.#bucketScale)
+    const version = versionOf(head)
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const seen = Atomics.load(words, version)
-      const block = this.#seek(this.#headsWord + bucket, version, seen, hash, key, keyStart, keyEnd)
+      const block = this.#seek(head, version, seen, hash, key, keyStart, keyEnd)
       if (block > 0) {
         const word = block >> 2
         const lens = words[word + LENS]!
@@ -194,14 +189,14 @@ export class TableReader {
     let bucket = cursor < 0 ? ~cursor : cursor
     for (; bucket < this.#geometry.buckets; bucket++) {
       if (into.count >= maxEntries || into.scratch.end >= into.maxBytes) return bucket
-      if (Atomics.load(this.#words, this.#headsWord + bucket) !== 0 && !this.#scanBucket(bucket, into, withValues)) return ~bucket
+      if (Atomics.load(this.#words, headOfBucket(bucket)) !== 0 && !this.#scanBucket(bucket, into, withValues)) return ~bucket
     }
     return 0
   }
 
   #scanBucket(bucket: number, into: ScanBatch, withValues: boolean): boolean {
     const words = this.#words
-    const version = this.#versionsWord + (bucket >> 2)
+    const version = versionOf(headOfBucket(bucket))
     const count = into.count
     const end = into.scratch.end
     for (let tries = 0; tries < MAX_TRIES; tries++) {
@@ -217,7 +212,7 @@ export class TableReader {
   #copyBucket(bucket: number, into: ScanBatch, withValues: boolean, version: number, seen: number): boolean {
     const words = this.#words
     const { scratch } = into
-    let block = Atomics.load(words, this.#headsWord + bucket)
+    let block = Atomics.load(words, headOfBucket(bucket))
     for (let steps = 1; block !== 0; steps++) {
       if (!this.#isBlock(block) || (steps % CHAIN_CHECK === 0 && !isUnmoved(words, version, seen))) return false
       const word = block >> 2

@@ -8,7 +8,7 @@
  *   3. rebuild the allocator's books and the lists of free blocks, which from here on overwrites what nothing reaches
  *   4. mend the order of insertion and the count of entries
  */
-import { ENTRIES_WORD, FREE, FREE_NEXT, LENS, MODIFIED, OPENED_WORD } from './layout.js'
+import { ENTRIES_WORD, FREE, FREE_NEXT, LENS, MODIFIED, OPENED_WORD, versionOfGroup } from './layout.js'
 import type { TableStore } from './store.js'
 import { Survey } from './survey.js'
 import { bumpVersion } from './version.js'
@@ -16,7 +16,7 @@ import { bumpVersion } from './version.js'
 export function repairTable(store: TableStore): void {
   const { words, geometry } = store
   const survey = new Survey(store)
-  for (let group = 0; group < geometry.groups; group++) bumpVersion(words, geometry.versionsWord + group)
+  for (let group = 0; group < geometry.groups; group++) bumpVersion(words, versionOfGroup(group))
   adoptPages(store, survey)
   mendOrder(store, survey)
   words[ENTRIES_WORD] = survey.entries

@@ -4,7 +4,7 @@
  */
 import { sameBytes } from './bytes.js'
 import {
-  bucketOf, ENTRIES_WORD, FREE, HASH, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry, type Geometry,
+  ENTRIES_WORD, FREE, HASH, headOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry, versionOf, type Geometry,
 } from './layout.js'
 import { OrderList } from './order.js'
 import { Pages } from './pages.js'
@@ -23,8 +23,6 @@ export class TableStore {
   kept = 0
   /** After `find`: the word that refers to the block that was found, or the bucket's head. */
   reference = 0
-  readonly #headsWord: number
-  readonly #versionsWord: number
   readonly #bucketScale: number
 
   constructor(table: SharedArrayBuffer) {
@@ -35,8 +33,6 @@ export class TableStore {
     this.view = new DataView(table)
     this.pages = new Pages(this.words, this.geometry, this.classes)
     this.order = new OrderList(this.words)
-    this.#headsWord = this.geometry.headsWord
-    this.#versionsWord = this.geometry.versionsWord
     this.#bucketScale = this.geometry.bucketScale
   }
 
@@ -51,7 +47,7 @@ export class TableStore {
   /** The block of a key, or 0; leaves in `reference` where it hangs, or the head where a new one will. */
   find(hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
     const words = this.words
-    const head = this.#headsWord + bucketOf(hash, this.#bucketScale)
+    const head = headOf(hash, this.#bucketScale)
     let reference = head
     let block = words[reference]!
     while (block !== 0) {
@@ -72,13 +68,13 @@ export class TableStore {
 
   /** The word of the head of a hash's bucket. */
   headOf(hash: number): number {
-    return this.#headsWord + bucketOf(hash, this.#bucketScale)
+    return headOf(hash, this.#bucketScale)
   }
 
   /** The word that refers to a block of the index. */
   referenceTo(block: number): number {
     const words = this.words
-    let reference = this.#headsWord + bucketOf(words[(block >> 2) + HASH]!, this.#bucketScale)
+    let reference = headOf(words[(block >> 2) + HASH]!, this.#bucketScale)
     while (words[reference] !== block) {
       const next = words[reference]!
       if (next === 0) throw new Error(`block ${block} is not in the index`)
@@ -90,7 +86,7 @@ export class TableStore {
   /** The one store that makes a change visible, and the bump after which what it replaced may be freed. */
   publish(reference: number, block: number, hash: number): void {
     Atomics.store(this.words, reference, block)
-    bumpVersion(this.words, this.#versionsWord + (bucketOf(hash, this.#bucketScale) >> 2))
+    bumpVersion(this.words, versionOf(headOf(hash, this.#bucketScale)))
   }
 
   /** Takes an entry out of the index and the order, and frees it. */

@@ -4,7 +4,7 @@
  *
  * Private memory while it runs: a bit for each 8 bytes of table, twice.
  */
-import { bucketOf, FREE, HASH, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, TAGGED } from './layout.js'
+import { FREE, HASH, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, TAGGED } from './layout.js'
 import { segmentLength } from './large.js'
 import type { TableStore } from './store.js'
 
@@ -58,13 +58,14 @@ export class Survey {
 
   #walkChain(bucket: number): void {
     const { words, geometry, classes } = this.#store
-    for (let block = words[geometry.headsWord + bucket]!; block !== 0; block = words[block >> 2]!) {
+    const head = headOfBucket(bucket)
+    for (let block = words[head]!; block !== 0; block = words[block >> 2]!) {
       if (!this.#isBlock(block)) damaged(`bucket ${bucket} leads to ${block}`)
       const word = block >> 2
       const lens = words[word + LENS]!
       if ((lens & NO_ENTRY) !== 0) damaged(`bucket ${bucket} holds ${lens === FREE ? 'the free block' : 'the segment'} ${block}`)
       if ((lens & TAGGED) !== 0) damaged(`block ${block} belongs to a transaction`)
-      if (bucketOf(words[word + HASH]!, geometry.bucketScale) !== bucket) damaged(`block ${block} is not one of bucket ${bucket}`)
+      if (headOf(words[word + HASH]!, geometry.bucketScale) !== head) damaged(`block ${block} is not one of bucket ${bucket}`)
       const size = keyOffset(lens) + keyLengthOf(lens) + inlineLengthOf(lens)
       if (size > classes.maxBlockBytes) damaged(`block ${block} has ${size} bytes`)
       this.#use(block, classes.ofUnits[(size + 7) >> 3]!)

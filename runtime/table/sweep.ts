@@ -1,6 +1,6 @@
 /** Removing many entries: those whose time has come, bucket by bucket, and all of them. */
 import { readTime } from './bytes.js'
-import { FIXED_WORDS, HAS_EXPIRY, LENS } from './layout.js'
+import { FIXED_WORDS, HAS_EXPIRY, headOfBucket, LENS, versionOfGroup } from './layout.js'
 import type { TableStore } from './store.js'
 import { bumpVersion } from './version.js'
 
@@ -9,7 +9,7 @@ export function sweepBuckets(store: TableStore, cursor: number, nowMs: number, m
   const { words, geometry } = store
   const end = Math.min(geometry.buckets, cursor + maxSteps)
   for (let bucket = cursor; bucket < end; bucket++) {
-    for (let block = words[geometry.headsWord + bucket]!; block !== 0;) {
+    for (let block = words[headOfBucket(bucket)]!; block !== 0;) {
       const next = words[block >> 2]!
       if ((words[(block >> 2) + LENS]! & HAS_EXPIRY) !== 0 && readTime(words, (block >> 2) + FIXED_WORDS) <= nowMs) {
         onExpired?.(block)
@@ -26,10 +26,10 @@ export function clearTable(store: TableStore): number {
   const { words, geometry, pages, order } = store
   const count = store.entries
   for (let group = 0; group < geometry.groups; group++) {
-    const head = geometry.headsWord + group * 4
-    if ((words[head]! | words[head + 1]! | words[head + 2]! | words[head + 3]!) === 0) continue
-    for (let bucket = 0; bucket < 4; bucket++) Atomics.store(words, head + bucket, 0)
-    bumpVersion(words, geometry.versionsWord + group)
+    const version = versionOfGroup(group)
+    if ((words[version + 1]! | words[version + 2]! | words[version + 3]!) === 0) continue
+    for (let head = version + 1; head < version + 4; head++) Atomics.store(words, head, 0)
+    bumpVersion(words, version)
   }
   order.clear()
   store.entries = 0
