@@ -26,6 +26,10 @@ import { verifyTable } from './verify.js'
 export class TableWriter {
   /** How many entries `sweep` has removed. */
   swept = 0
+  /** The longest encoded key that this table takes: what fits the largest block even if the value does not. */
+  readonly maxKeyBytes: number
+  /** The longest encoded value: a quarter of the table. */
+  readonly maxValueBytes: number
   readonly #store: TableStore
   readonly #room: Room
   readonly #keyView = new ViewOf()
@@ -34,6 +38,8 @@ export class TableWriter {
   private constructor(store: TableStore, policy: FullPolicy) {
     this.#store = store
     this.#room = new Room(store, policy)
+    this.maxKeyBytes = Math.min(MAX_KEY_BYTES, store.classes.maxBlockBytes - FIXED_BYTES - OPTIONAL_BYTES - LARGE_BYTES)
+    this.maxValueBytes = store.geometry.maxValueBytes
   }
 
   /**
@@ -163,11 +169,11 @@ export class TableWriter {
     let size = FIXED_BYTES + (flags >>> 24) + keyLength + valueLength
     let segments = 0
     hash |= 0
+    this.#checkLengths(keyLength, valueLength)
     // Whether a value is large must not depend on what can be added to the block later: `setTimes` copies the block as it is.
     if (FIXED_BYTES + OPTIONAL_BYTES + keyLength + valueLength > classes.maxBlockBytes) {
       flags |= LARGE
       size = FIXED_BYTES + ((flags >>> 24) & 16) + LARGE_BYTES + keyLength
-      this.#checkLarge(keyLength, valueLength)
       store.kept = store.find(hash, keyBytes, keyStart, keyEnd)
       try {
         segments = writeSegments(store, this.#room, hash, valueBytes, this.#valueView.of(valueBytes), valueStart, valueEnd)
@@ -295,15 +301,15 @@ export class TableWriter {
     }
   }
 
-  #checkLarge(keyLength: number, valueLength: number): void {
-    const { classes, geometry } = this.#store
-    const limit = Math.min(MAX_KEY_BYTES, classes.maxBlockBytes - FIXED_BYTES - OPTIONAL_BYTES - LARGE_BYTES)
-    if (keyLength > limit) {
-      throw new CacheError('ERR_TOO_LARGE', `a key of ${keyLength} encoded bytes; this table takes ${limit}`, { bytes: keyLength, limit })
+  #checkLengths(keyLength: number, valueLength: number): void {
+    const { maxValueBytes } = this.#store.geometry
+    if (keyLength > this.maxKeyBytes) {
+      throw new CacheError('ERR_TOO_LARGE', `a key of ${keyLength} encoded bytes; this table takes ${this.maxKeyBytes}`,
+        { bytes: keyLength, limit: this.maxKeyBytes })
     }
-    if (valueLength > geometry.maxValueBytes) {
-      throw new CacheError('ERR_TOO_LARGE', `a value of ${valueLength} encoded bytes; this table takes ${geometry.maxValueBytes}, a quarter of its memory`,
-        { bytes: valueLength, limit: geometry.maxValueBytes })
+    if (valueLength > maxValueBytes) {
+      throw new CacheError('ERR_TOO_LARGE', `a value of ${valueLength} encoded bytes; this table takes ${maxValueBytes}, a quarter of its memory`,
+        { bytes: valueLength, limit: maxValueBytes })
     }
   }
 
