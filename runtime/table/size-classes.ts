@@ -23,11 +23,12 @@ export interface SizeClasses {
 
 export function sizeClassesOf(pageBytes: number): SizeClasses {
   const largest = pageBytes >= 4096 ? pageBytes / 4 : pageBytes / 2
+  const share = (parts: number): number => Math.min(largest, (pageBytes / parts) & ~7)
   const sizes = [0]
-  for (let wanted = MIN_BLOCK_BYTES; ;) {
-    const size = Math.min(largest, (pageBytes / Math.floor(pageBytes / wanted)) & ~7)
+  for (let size = 0, wanted = MIN_BLOCK_BYTES; size < largest;) {
+    const parts = Math.floor(pageBytes / wanted)
+    size = share(parts) > wanted && share(parts + 1) > size ? share(parts + 1) : share(parts)
     sizes.push(size)
-    if (size === largest) break
     wanted = size < 256 ? size + 8 : Math.min(largest, (size + (size >> 3)) & ~7)
   }
   sizes.push(pageBytes)

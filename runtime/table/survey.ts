@@ -8,8 +8,22 @@ import { FREE, HASH, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffse
 import { segmentLength } from './large.js'
 import type { TableStore } from './store.js'
 
+/**
+ * Blocks of a chain lie anywhere, so a walk waits for memory at every one. Looking at the first blocks of some buckets before
+ * they are walked lets the processor fetch them at the same time.
+ */
+const AHEAD = 48
+
+function touch(words: Int32Array, from: number, to: number): number {
+  let seen = 0
+  for (let bucket = from; bucket < to; bucket++) seen ^= words[(words[headOfBucket(bucket)]! >>> 2) + LENS] ?? 0
+  return seen
+}
+
 export class Survey {
   entries = 0
+  /** Keeps the looking ahead from being optimised away. */
+  touched = 0
   /** By page: the class that its blocks have, 0 if nothing is in use. */
   readonly classOf: Uint8Array
   /** By page: blocks in use. */
@@ -28,8 +42,12 @@ export class Survey {
     this.live = new Uint16Array(geometry.endPage)
     this.fresh = new Uint16Array(geometry.endPage)
     this.#used = new Uint32Array(Math.ceil(geometry.bytes / 256))
-    this.#unmet = new Uint32Array(Math.ceil(geometry.bytes / 256))
-    for (let bucket = 0; bucket < geometry.buckets; bucket++) this.#walkChain(bucket)
+    for (let bucket = 0; bucket < geometry.buckets; bucket += AHEAD) {
+      const end = Math.min(bucket + AHEAD, geometry.buckets)
+      this.touched ^= touch(store.words, bucket, end)
+      for (let next = bucket; next < end; next++) this.#walkChain(next)
+    }
+    this.#unmet = this.#used.slice()
   }
 
   /** Whether a block is in use. */
@@ -39,7 +57,7 @@ export class Survey {
 
   /** Whether this is an entry that was not met before. Meets it. Any number may be asked for. */
   meet(block: number): boolean {
-    if (!this.#isBlock(block)) return false
+    if (!this.#isBlock(block) || !this.#isEntry(block)) return false
     const bit = 1 << ((block >>> 3) & 31)
     if ((this.#unmet[block >>> 8]! & bit) === 0) return false
     this.#unmet[block >>> 8]! &= ~bit
@@ -53,7 +71,7 @@ export class Survey {
       if (this.#unmet[index] === 0) continue
       for (let bit = 0; bit < 32; bit++) if ((this.#unmet[index]! & (1 << bit)) !== 0) blocks.push(index * 256 + bit * 8)
     }
-    return blocks
+    return blocks.filter((block) => this.#isEntry(block))
   }
 
   #walkChain(bucket: number): void {
@@ -69,7 +87,6 @@ export class Survey {
       const size = keyOffset(lens) + keyLengthOf(lens) + inlineLengthOf(lens)
       if (size > classes.maxBlockBytes) damaged(`block ${block} has ${size} bytes`)
       this.#use(block, classes.ofUnits[(size + 7) >> 3]!)
-      this.#unmet[block >>> 8]! |= 1 << ((block >>> 3) & 31)
       this.entries++
       if ((lens & LARGE) !== 0) this.#walkSegments(block, largeWord(word, lens))
     }
@@ -107,6 +124,11 @@ export class Survey {
     this.#used[block >>> 8]! |= bit
     this.live[page]!++
     if (slot >= this.fresh[page]!) this.fresh[page] = slot + 1
+  }
+
+  /** Whether a block in use is an entry's, not a segment. */
+  #isEntry(block: number): boolean {
+    return (this.#store.words[(block >> 2) + LENS]! & NO_ENTRY) === 0
   }
 
   #isBlock(block: number): boolean {

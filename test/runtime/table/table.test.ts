@@ -47,7 +47,7 @@ describe('a table', () => {
         const sizeClass = ofUnits[(size + 7) >> 3]!
         expect(sizes[sizeClass]).to.be.at.least(size)
         expect(sizes[sizeClass - 1]).to.be.below(size)
-        if (size > 64 && size <= pageBytes / 8) expect(pageBytes / slots[sizeClass]! - size, `${size} of ${pageBytes}`).to.be.at.most(Math.max(24, size / (pageBytes < 65_536 ? 5 : 7)))
+        if (size > 64 && size <= pageBytes / 8) expect(pageBytes / slots[sizeClass]! - size, `${size} of ${pageBytes}`).to.be.at.most(Math.max(24, size / (pageBytes < 65_536 ? 4 : 7)))
       }
     }
   })
