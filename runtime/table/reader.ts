@@ -17,7 +17,10 @@ import {
   MODIFIED, NO_ENTRY, SEGMENT_BYTES, stateOf, tableGeometry, versionOf, type Geometry,
 } from './layout.js'
 import { segmentLength } from './large.js'
+import type { ScanBatch } from './scan-batch.js'
 import { isUnmoved } from './version.js'
+
+export { ScanBatch } from './scan-batch.js'
 
 /** No entry of that key, or one whose time has come. */
 export const MISSING: unique symbol = Symbol('missing')
@@ -333,33 +336,5 @@ export class TableReader {
     } finally {
       this.#scratch.reset()
     }
-  }
-}
-
-/** What a call of `scan` has found: entries 0 to `count`, their bytes in `scratch`. */
-export class ScanBatch {
-  readonly scratch = new Scratch()
-  /** A batch ends when it holds so many bytes. */
-  readonly maxBytes: number
-  count = 0
-  readonly keyStarts: number[] = []
-  readonly keyEnds: number[] = []
-  /** 0, as `valueEnds`, if the scan is one without values. */
-  readonly valueStarts: number[] = []
-  readonly valueEnds: number[] = []
-  /** When each was modified, ms since 1970. */
-  readonly modified: number[] = []
-  /** When each expires, ms since 1970, 0 for never. */
-  readonly expires: number[] = []
-  /** The time to live set last, 0 for none. */
-  readonly durations: number[] = []
-
-  constructor(maxBytes = 1 << 20) {
-    this.maxBytes = maxBytes
-  }
-
-  reset(): void {
-    this.scratch.reset()
-    this.count = 0
   }
 }
