@@ -1,0 +1,52 @@
+/**
+ * The cache under test, as little of it as the benchmark calls, through the package's own name: what is timed is what an
+ * application imports. The one file here that knows the library.
+ */
+
+import type { Transferable } from 'node:worker_threads'
+
+/** A reference to a function registered by name. */
+export type FunctionReference = string | { readonly name: string }
+
+export interface Attachment {
+  readonly descriptor: unknown
+  readonly transfer: readonly Transferable[]
+}
+
+export interface CacheUnderTest<V> {
+  get(key: string): Promise<V | undefined>
+  getSync(key: string): V | undefined
+  put(key: string, value: V): Promise<boolean>
+  incr(key: string): Promise<number | bigint>
+  getAndUpdate(key: string, ref: FunctionReference): Promise<V>
+  inspect(what: readonly ['memory', 'bytes']): Promise<number>
+  attachment(): Attachment
+  stop(): Promise<void>
+}
+
+export interface SubjectOptions {
+  readonly shards?: number
+  readonly memory?: string | number
+  readonly functions?: readonly unknown[]
+}
+
+interface Library {
+  readonly startCache: <V>(name: string, options?: SubjectOptions) => Promise<CacheUnderTest<V>>
+  readonly attachCache: <V>(descriptor: unknown) => Promise<CacheUnderTest<V>>
+  readonly defineFunctions: <T extends Readonly<Record<string, (...args: never[]) => unknown>>>(name: string, url: string, functions: T) => Readonly<Record<keyof T, FunctionReference>>
+}
+
+const PACKAGE: string = 'scatterhoard'
+
+/** Loads the package. The cast names the part of its interface that is used here. */
+export async function library(): Promise<Library> {
+  return (await import(PACKAGE)) as Library
+}
+
+export async function startSubject<V>(name: string, options: SubjectOptions = {}): Promise<CacheUnderTest<V>> {
+  return (await library()).startCache<V>(name, options)
+}
+
+export async function attachSubject<V>(descriptor: unknown): Promise<CacheUnderTest<V>> {
+  return (await library()).attachCache<V>(descriptor)
+}
