@@ -1,0 +1,26 @@
+/** Every figure, in the order of the table. A new one is a line here. */
+import { crashUnderLoad } from './figures/crash.js'
+import { eventLoopDelay } from './figures/delay.js'
+import { memoryOverhead } from './figures/memory.js'
+import { peersReading, peersWriting } from './figures/peers.js'
+import { getAwaited, getSyncObject, getSyncString } from './figures/reading.js'
+import { startFromNothing } from './figures/start.js'
+import { getFromTwoThreads } from './figures/threads.js'
+import { incrInFlight, putInFlight, putLatency } from './figures/writing.js'
+import type { Figure } from './setting.js'
+
+export const figures: readonly Figure[] = [
+  getSyncString,
+  getSyncObject,
+  getAwaited,
+  putInFlight,
+  putLatency,
+  incrInFlight,
+  getFromTwoThreads,
+  memoryOverhead,
+  crashUnderLoad,
+  eventLoopDelay,
+  startFromNothing,
+  peersReading,
+  peersWriting,
+]
