@@ -5,7 +5,7 @@ import { memoryOverhead } from './figures/memory.js'
 import { peersReading, peersWriting } from './figures/peers.js'
 import { getAwaited, getSyncObject, getSyncString } from './figures/reading.js'
 import { startFromNothing } from './figures/start.js'
-import { getFromTwoThreads } from './figures/threads.js'
+import { getFromTwoThreads, getWhileWritten } from './figures/threads.js'
 import { incrInFlight, putInFlight, putLatency } from './figures/writing.js'
 import type { Figure } from './setting.js'
 
@@ -17,6 +17,7 @@ export const figures: readonly Figure[] = [
   putLatency,
   incrInFlight,
   getFromTwoThreads,
+  getWhileWritten,
   memoryOverhead,
   crashUnderLoad,
   eventLoopDelay,
