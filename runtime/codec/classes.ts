@@ -1,0 +1,78 @@
+/**
+ * Classes that may be part of values, by name: one registry for each thread. An instance travels as its class's
+ * name and the data that `toData` makes of it; no code travels, so the class has to be registered, under the same name, on every
+ * thread and node that meets it.
+ */
+import { CacheError, invalidArgument } from '../errors.js'
+
+/** How instances of a class become data and come back. */
+export interface ClassCodec<T, D> {
+  /** Structured data (registered classes included) that describes the instance. It must not contain the instance itself. */
+  toData: (value: T) => D
+  /** A new instance from a copy of that data. */
+  fromData: (data: D) => T
+}
+
+export interface RegisteredClass {
+  readonly name: string
+  readonly Class: abstract new (...args: never[]) => unknown
+  readonly toData: (value: unknown) => unknown
+  readonly fromData: (data: unknown) => unknown
+}
+
+const byName = new Map<string, RegisteredClass>()
+const byPrototype = new Map<object, RegisteredClass>()
+
+const KEPT_AS_THEMSELVES = [
+  Object, Array, Map, Set, Date, RegExp, ArrayBuffer, SharedArrayBuffer, DataView, Buffer, Uint8Array, Promise, Function, Error,
+]
+
+/**
+ * Lets instances of `Class` be part of values on this thread. Only of that very class: a class derived from it is another one.
+ *
+ * Registering the same class under the same name again replaces its functions. Another class under a taken name, or a class
+ * that already has another name: `ERR_NAME_TAKEN`. Arguments of the wrong kind: `TypeError`.
+ */
+export function registerClass<T, D>(name: string, Class: abstract new (...args: never[]) => T, codec: ClassCodec<T, D>): void {
+  checkArguments(name, Class, codec)
+  const prototype = Class.prototype as object
+  const known = byName.get(name)
+  if (known !== undefined && known.Class !== Class) {
+    throw new CacheError('ERR_NAME_TAKEN', `another class is registered as '${name}' on this thread; choose another name`, { class: name })
+  }
+  const other = byPrototype.get(prototype)
+  if (other !== undefined && other.name !== name) {
+    throw new CacheError('ERR_NAME_TAKEN', `this class is registered as '${other.name}' on this thread; use that name`, { class: other.name })
+  }
+  const { toData, fromData } = codec
+  // The registry calls these two only with what belongs to this class.
+  const entry = { name, Class, toData: toData as (value: unknown) => unknown, fromData: fromData as (data: unknown) => unknown }
+  byName.set(name, entry)
+  byPrototype.set(prototype, entry)
+}
+
+/** The class of this name, if this thread has it. */
+export function classNamed(name: string): RegisteredClass | undefined {
+  return byName.get(name)
+}
+
+/** The class whose instances have this prototype, if this thread has registered it. */
+export function classOfPrototype(prototype: object): RegisteredClass | undefined {
+  return byPrototype.get(prototype)
+}
+
+function checkArguments(name: unknown, Class: unknown, codec: unknown): void {
+  if (typeof name !== 'string' || name === '' || name.length > 256) {
+    throw invalidArgument('registerClass(name, Class, codec): name has to be a string of 1 to 256 characters')
+  }
+  if (typeof Class !== 'function' || typeof Class.prototype !== 'object' || Class.prototype === null) {
+    throw invalidArgument(`registerClass('${name}', Class, codec): Class has to be a class`)
+  }
+  if ((KEPT_AS_THEMSELVES as unknown[]).includes(Class)) {
+    throw invalidArgument(`registerClass('${name}', Class, codec): ${Class.name} is built in; register a class of your own`)
+  }
+  const { toData, fromData } = (codec ?? {}) as { toData?: unknown; fromData?: unknown }
+  if (typeof toData !== 'function' || typeof fromData !== 'function') {
+    throw invalidArgument(`registerClass('${name}', Class, { toData, fromData }): both have to be functions`)
+  }
+}
