@@ -32,6 +32,13 @@ const UNFINISHED = Symbol('unfinished')
  * an instance of a class that this thread has not registered, or a typed array that this Node does not have: `ERR_UNKNOWN_CLASS`.
  */
 export function decodeValue(source: Buffer, start: number, limit: number): unknown {
+  if (start >= limit || limit > source.length) malformed('cut short')
+  const tag = source[start]!
+  if (isFlat(tag)) {
+    const length = limit - start
+    if (tag === TAG.utf16Rest ? length % 2 === 0 : tag !== TAG.latin1Rest && length !== FLAT_BYTES[tag]) malformed('of another length')
+    return decodeFlat(source, start, limit)
+  }
   if (busy) return decodeInside(source, start, limit)
   busy = true
   bytes = raw(source)
@@ -81,19 +88,14 @@ export function decodeFlat(source: Buffer, start: number, limit: number): unknow
   }
 }
 
-const FLAT_BYTES: Partial<Record<number, number>> = {
-  [TAG.null]: 1, [TAG.undefined]: 1, [TAG.false]: 1, [TAG.true]: 1, [TAG.int16]: 3, [TAG.int32]: 5, [TAG.double]: 9,
-}
+/** How long flat values are whose length is given by their tag. */
+const FLAT_BYTES = new Uint8Array(256).fill(1)
+FLAT_BYTES[TAG.int16] = 3
+FLAT_BYTES[TAG.int32] = 5
+FLAT_BYTES[TAG.double] = 9
 
 function readWhole(): unknown {
-  if (at >= end || end > bytes.length) malformed('cut short')
-  const tag = bytes[at]!
-  if (isFlat(tag)) {
-    const length = end - at
-    if (tag === TAG.utf16Rest ? length % 2 === 0 : tag !== TAG.latin1Rest && length !== (FLAT_BYTES[tag] ?? 1)) malformed('of another length')
-    return decodeFlat(bytes, at, end)
-  }
-  if (tag === TAG.graph) {
+  if (bytes[at] === TAG.graph) {
     at++
     begun = []
   }
