@@ -7,6 +7,8 @@
  */
 import { CacheError } from '../errors.js'
 import { classNamed } from './classes.js'
+import { decodeFlat, isFlatLength, readFloat, readInt32 } from './flat.js'
+import { latin1 } from './latin1.js'
 import { raw, type RawBytes } from './raw-bytes.js'
 import { knownShape, rememberShape } from './shapes.js'
 import { ERROR_KINDS, isFlat, MAX_DEPTH, MEMORY_KINDS, SHORT_STRING, SMALL_INT, TAG, ZERO } from './tags.js'
@@ -21,9 +23,6 @@ let busy = false
 /** In a graph, the objects begun so far, in order. */
 let begun: unknown[] | null = null
 
-const float = new Float64Array(1)
-const floatBytes = new Uint8Array(float.buffer)
-
 /** Stands in `begun` for an instance whose data is being read. */
 const UNFINISHED = Symbol('unfinished')
 
@@ -35,8 +34,7 @@ export function decodeValue(source: Buffer, start: number, limit: number): unkno
   if (start >= limit || limit > source.length) malformed('cut short')
   const tag = source[start]!
   if (isFlat(tag)) {
-    const length = limit - start
-    if (tag === TAG.utf16Rest ? length % 2 === 0 : tag !== TAG.latin1Rest && length !== FLAT_BYTES[tag]) malformed('of another length')
+    if (!isFlatLength(tag, limit - start)) malformed('of another length')
     return decodeFlat(source, start, limit)
   }
   if (busy) return decodeInside(source, start, limit)
@@ -67,32 +65,6 @@ function decodeInside(source: Buffer, start: number, limit: number): unknown {
     busy = true
   }
 }
-
-/**
- * The flat value that `bytes[start, end)` encode. The bytes may be shared memory that changes meanwhile: whatever they are, this neither
- * fails nor allocates more than they are long. What it returned counts only if a check afterwards says that they had not changed.
- */
-export function decodeFlat(source: Buffer, start: number, limit: number): unknown {
-  const tag = source[start]!
-  if (tag >= SMALL_INT) return tag - ZERO
-  switch (tag) {
-    case TAG.latin1Rest: return raw(source).latin1Slice(start + 1, limit)
-    case TAG.utf16Rest: return raw(source).ucs2Slice(start + 1, limit)
-    case TAG.null: return null
-    case TAG.false: return false
-    case TAG.true: return true
-    case TAG.int16: return ((source[start + 1]! | (source[start + 2]! << 8)) << 16) >> 16
-    case TAG.int32: return readInt32(source, start + 1)
-    case TAG.double: return readFloat(source, start + 1)
-    default: return undefined
-  }
-}
-
-/** How long flat values are whose length is given by their tag. */
-const FLAT_BYTES = new Uint8Array(256).fill(1)
-FLAT_BYTES[TAG.int16] = 3
-FLAT_BYTES[TAG.int32] = 5
-FLAT_BYTES[TAG.double] = 9
 
 function readWhole(): unknown {
   if (bytes[at] === TAG.graph) {
@@ -181,22 +153,6 @@ function readCountOf(each: number): number {
   return count
 }
 
-function readInt32(source: Uint8Array, from: number): number {
-  return source[from]! | (source[from + 1]! << 8) | (source[from + 2]! << 16) | (source[from + 3]! << 24)
-}
-
-function readFloat(source: Uint8Array, from: number): number {
-  floatBytes[0] = source[from]!
-  floatBytes[1] = source[from + 1]!
-  floatBytes[2] = source[from + 2]!
-  floatBytes[3] = source[from + 3]!
-  floatBytes[4] = source[from + 4]!
-  floatBytes[5] = source[from + 5]!
-  floatBytes[6] = source[from + 6]!
-  floatBytes[7] = source[from + 7]!
-  return float[0]!
-}
-
 function readBigInt(): bigint {
   const head = readCount()
   const length = head >>> 1
@@ -207,32 +163,8 @@ function readBigInt(): bigint {
   return BigInt.asIntN(64, value) === value ? malformed('an overlong number') : value
 }
 
-const chars = String.fromCharCode
-
 function readLatin1(length: number): string {
-  const i = skip(length)
-  const b = bytes
-  // One call with all characters is two to four times as fast as a call out of JavaScript.
-  switch (length) {
-    case 0: return ''
-    case 1: return chars(b[i]!)
-    case 2: return chars(b[i]!, b[i + 1]!)
-    case 3: return chars(b[i]!, b[i + 1]!, b[i + 2]!)
-    case 4: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!)
-    case 5: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!)
-    case 6: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!)
-    case 7: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!)
-    case 8: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!)
-    case 9: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!)
-    case 10: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!, b[i + 9]!)
-    case 11: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!, b[i + 9]!, b[i + 10]!)
-    case 12: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!, b[i + 9]!, b[i + 10]!, b[i + 11]!)
-    case 13: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!, b[i + 9]!, b[i + 10]!, b[i + 11]!, b[i + 12]!)
-    case 14: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!, b[i + 9]!, b[i + 10]!, b[i + 11]!, b[i + 12]!, b[i + 13]!)
-    case 15: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!, b[i + 9]!, b[i + 10]!, b[i + 11]!, b[i + 12]!, b[i + 13]!, b[i + 14]!)
-    case 16: return chars(b[i]!, b[i + 1]!, b[i + 2]!, b[i + 3]!, b[i + 4]!, b[i + 5]!, b[i + 6]!, b[i + 7]!, b[i + 8]!, b[i + 9]!, b[i + 10]!, b[i + 11]!, b[i + 12]!, b[i + 13]!, b[i + 14]!, b[i + 15]!)
-    default: return b.latin1Slice(i, i + length)
-  }
+  return latin1(bytes, skip(length), length)
 }
 
 function readUtf16(): string {
