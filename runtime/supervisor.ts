@@ -1,0 +1,424 @@
+/**
+ * The supervisor: starts its children in order, restarts those that end as its strategy says, and stops them in
+ * reverse. OTP's `supervisor`, with a delay between restarts. Runs on the system thread; children may be anywhere.
+ *
+ * One change at a time: starts, stops, and the handling of exits and delays wait in one queue. A delay does not
+ * occupy the queue, so that exits and calls are served during it. `stop` is in the queue too, but what is before it is cut
+ * short: no further child is started, and deadlines of stops in progress shrink to its own.
+ *
+ * Where this differs from OTP: the delays; one death that ends several children counts once; a supervisor that
+ * gives up ends with reason `error`, so that a `transient` one is restarted too.
+ */
+import type { Timers } from './clock.js'
+import { CacheError } from './errors.js'
+import { RestartDelay, RestartIntensity } from './restart-pace.js'
+import { emptyMemory, launchActor, stopChild, toError, type Child, type ChildDriver, type ChildExit, type ChildMemory, type Launch, type RestartWait, type StartedChild } from './supervised-child.js'
+import type { ChildState, TreeNode } from './supervision-tree.js'
+import { checkChildSpec, checkSupervisorSpec, type ChildSpec, type Restart, type SupervisorSpec } from './supervisor-spec.js'
+
+/** What happens in a tree; `path` leads from the root to the child, or to the supervisor itself for `limit-exceeded`. */
+export type SupervisorEvent =
+  | { type: 'started'; path: string[]; incarnation: number }
+  | { type: 'start-failed'; path: string[]; incarnation: number; error: Error }
+  | { type: 'exited'; path: string[]; reason: ChildExit['reason']; error?: Error }
+  | { type: 'restarting'; path: string[]; delayMs: number; failuresInARow: number }
+  | { type: 'stopped'; path: string[] }
+  | { type: 'limit-exceeded'; path: string[]; error: CacheError }
+
+export interface SupervisorContext {
+  driver: ChildDriver
+  timers: Timers
+  /** For the jitter of delays. Default `Math.random`. */
+  random?: () => number
+  /** Called synchronously. What it throws is ignored. */
+  onEvent?: (event: SupervisorEvent) => void
+  /** The path of the supervisor above. Default `[]`. */
+  path?: readonly string[]
+  /** What an earlier incarnation left. */
+  memory?: ChildMemory
+}
+
+/** One line of `whichChildren`. */
+export interface ChildInfo {
+  id: string
+  kind: ChildSpec['kind']
+  restart: Restart
+  state: ChildState
+}
+
+export class Supervisor implements StartedChild {
+  /** How it ended: `error` when it gave up or failed to start, `shutdown` after `stop`. Always resolves in the end. */
+  readonly exited: Promise<ChildExit>
+  readonly path: readonly string[]
+  readonly #spec: SupervisorSpec
+  readonly #context: SupervisorContext
+  readonly #memory: ChildMemory
+  readonly #intensity: RestartIntensity
+  readonly #groupDelay: RestartDelay
+  readonly #waits = new Set<RestartWait>()
+  readonly #settleExited: (exit: ChildExit) => void
+  #children: Child[] = []
+  #state: 'new' | ChildState = 'new'
+  #queue: Promise<unknown> = Promise.resolve()
+  #start: Promise<void> | undefined
+  #stop: Promise<void> | undefined
+  /** When all has to be gone. */
+  #dueMs = Infinity
+  /** Shortens the start or stop in progress to what is left until `#dueMs`. */
+  #hurry: ((deadlineMs: number) => void) | undefined
+
+  /** Throws `ERR_INVALID_OPTION` if something in the spec is not allowed. Nothing runs before `start`. */
+  constructor(spec: SupervisorSpec, context: SupervisorContext) {
+    this.#spec = checkSupervisorSpec(spec)
+    this.#context = context
+    this.path = [...context.path ?? [], spec.id]
+    this.#memory = context.memory ?? { ...emptyMemory(), incarnation: 1 }
+    this.#intensity = new RestartIntensity(spec.maxRestarts, spec.withinMs)
+    this.#groupDelay = new RestartDelay(spec.backoff)
+    let settle: (exit: ChildExit) => void = () => undefined
+    this.exited = new Promise((resolve) => { settle = resolve })
+    this.#settleExited = settle
+    for (const child of spec.children) this.#adopt(child)
+  }
+
+  /** Starts all children in order. If one fails, those before it are stopped in reverse and the promise rejects with its error. */
+  start(): Promise<void> {
+    this.#start ??= this.#change(async () => {
+      try {
+        if (this.#state === 'new') this.#state = 'starting'
+        for (const child of [...this.#children]) {
+          this.#refuseIfStopping()
+          await this.#launch(child)
+        }
+        this.#refuseIfStopping()
+        this.#state = 'running'
+      } catch (error) {
+        await this.#end(this.#stop === undefined ? failure(error) : SHUTDOWN)
+        throw error
+      }
+    })
+    return this.#start
+  }
+
+  /**
+   * Stops all children in reverse order, each within its own `shutdownMs` and all within `deadlineMs`. Never rejects. A start in progress is cut
+   * short, and its promise rejects with `ERR_STOPPED`. Another call may shorten the deadline.
+   */
+  stop(deadlineMs = Infinity): Promise<void> {
+    const dueMs = this.#context.timers.now() + deadlineMs
+    this.#dueMs = Math.min(this.#dueMs, dueMs)
+    this.#stop ??= this.#change(() => this.#end(SHUTDOWN))
+    this.#hurry?.(this.#leftMs())
+    return this.#stop
+  }
+
+  /** Adds a child behind the others and starts it, at once even while others wait for their restart. Rejects and forgets it if its start fails; `ERR_NAME_TAKEN` if the id is in use. */
+  startChild(spec: ChildSpec): Promise<void> {
+    return this.#call(async () => {
+      checkChildSpec(spec)
+      const { id } = spec
+      if (this.#find(id) !== undefined) throw new CacheError('ERR_NAME_TAKEN', `supervisor '${this.#name}' already has a child '${id}'`, { child: id })
+      const child = this.#adopt(spec)
+      try {
+        await this.#launch(child)
+      } catch (error) {
+        this.#remove(child)
+        throw error
+      }
+      this.#refuseIfStopping()
+    })
+  }
+
+  /** Stops a child and leaves it stopped, or cancels its restart; a temporary one is forgotten. In a group that waits for its restart only this child is left out. */
+  terminateChild(id: string): Promise<void> {
+    return this.#call(async () => this.#halt(this.#get(id)))
+  }
+
+  /** Starts a child that is stopped. If that fails the promise rejects and it stays stopped. `ERR_BUSY` if it is not stopped. */
+  restartChild(id: string): Promise<void> {
+    return this.#call(async () => {
+      await this.#launch(this.#getStopped(id))
+      this.#refuseIfStopping()
+    })
+  }
+
+  /** Forgets a child that is stopped. `ERR_BUSY` if it is not stopped. */
+  deleteChild(id: string): Promise<void> {
+    return this.#call(async () => Promise.resolve(this.#remove(this.#getStopped(id))))
+  }
+
+  /** The children in the order of their start. */
+  whichChildren(): ChildInfo[] {
+    return this.#children.map(({ spec: { id, kind, restart }, state }) => ({ id, kind, restart, state }))
+  }
+
+  /** The running supervisor at the end of the ids in `path`, this one for `[]`. */
+  descendant(path: readonly string[]): Supervisor | undefined {
+    const [id, ...rest] = path
+    if (id === undefined) return this
+    const started = this.#find(id)?.started
+    return started instanceof Supervisor ? started.descendant(rest) : undefined
+  }
+
+  inspect(): Record<string, string | number | boolean> {
+    return { strategy: this.#spec.strategy, children: this.#children.length }
+  }
+
+  /** The tree below this supervisor as it is now. */
+  tree(): TreeNode {
+    const { id, kind, strategy } = this.#spec
+    const state = this.#state === 'new' ? 'stopped' : this.#isStopping() && this.#state !== 'stopped' ? 'stopping' : this.#state
+    return { id, kind, strategy, state, ...this.#counts(this.#memory), children: this.#children.map((child) => this.#treeOf(child)) }
+  }
+
+  #treeOf({ spec, state, started, memory }: Child): TreeNode {
+    if (started instanceof Supervisor) return { ...started.tree(), state }
+    const host = started?.inspect()['host']
+    return {
+      id: spec.id, kind: spec.kind, ...spec.kind === 'supervisor' && { strategy: spec.strategy },
+      state, ...this.#counts(memory), ...typeof host === 'string' && { host }, children: [],
+    }
+  }
+
+  #counts({ restarts, incarnation }: ChildMemory): { restarts: number; incarnation: number } {
+    return { restarts, incarnation }
+  }
+
+  // The queue of changes
+
+  #change<T>(run: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(run)
+    this.#queue = done.catch(() => undefined)
+    return done
+  }
+
+  /** A change that somebody asked for. */
+  #call(run: () => Promise<void>): Promise<void> {
+    return this.#change(async () => {
+      this.#refuseIfStopping()
+      if (this.#state !== 'running') throw new CacheError('ERR_STOPPED', `supervisor '${this.#name}' was not started`)
+      await run()
+    })
+  }
+
+  /** A change that something happened to ask for. */
+  #react(run: () => Promise<void>): void {
+    this.#change(async () => {
+      if (!this.#isStopping()) await run()
+    }).catch((error: unknown) => this.#change(() => this.#end(failure(error)))) // a defect: better no tree than a wrong one
+  }
+
+  #isStopping(): boolean {
+    return this.#stop !== undefined || this.#state === 'stopping' || this.#state === 'stopped'
+  }
+
+  #refuseIfStopping(): void {
+    if (this.#isStopping()) throw new CacheError('ERR_STOPPED', `supervisor '${this.#name}' is stopped`)
+  }
+
+  // One child
+
+  /** Starts a child that is not running. */
+  async #launch(child: Child): Promise<void> {
+    const { memory, spec } = child
+    child.state = 'starting'
+    child.wait = undefined
+    const incarnation = ++memory.incarnation
+    const path = [...this.path, spec.id]
+    try {
+      const launch = this.#launchOf(child, path)
+      this.#hurry = launch.cut
+      const started = await launch.started
+      child.started = started
+      child.state = 'running'
+      memory.failedStarts = 0
+      child.delay.started(this.#context.timers.now())
+      this.#emit({ type: 'started', path, incarnation })
+      const notice = (exit: ChildExit): void => this.#notice(child, started, exit)
+      started.exited.then(notice, (error: unknown) => notice(failure(error)))
+    } catch (error) {
+      child.state = 'stopped'
+      memory.failedStarts++
+      this.#emit({ type: 'start-failed', path, incarnation, error: toError(error) })
+      throw error
+    } finally {
+      this.#hurry = undefined
+    }
+  }
+
+  #launchOf({ spec, memory, delay }: Child, path: string[]): Launch {
+    if (spec.kind === 'actor') {
+      const { incarnation, failedStarts: failedStartsInARow } = memory
+      return launchActor(this.#context.driver, spec, { incarnation, failuresInARow: delay.failuresInARow, failedStartsInARow, path }, this.#context.timers)
+    }
+    const nested = new Supervisor(spec, { ...this.#context, path: this.path, memory })
+    return { started: nested.start().then(() => nested), cut: (deadlineMs) => void nested.stop(deadlineMs) }
+  }
+
+  /** Stops a child, whatever its state. A temporary one is forgotten unless `keep` is set. */
+  async #halt(child: Child, keep = false): Promise<void> {
+    const { started, spec, wait } = child
+    child.wait = undefined
+    if (!this.#children.some((one) => one.wait === wait)) wait?.cancel()
+    if (started !== undefined) {
+      child.state = 'stopping'
+      if (!child.ended) {
+        let deadlineMs = Math.min(spec.shutdownMs, this.#leftMs())
+        this.#hurry = (leftMs) => {
+          if (leftMs >= deadlineMs) return
+          deadlineMs = leftMs
+          void stopChild(started, leftMs)
+        }
+        await stopChild(started, deadlineMs)
+        this.#hurry = undefined
+        this.#emit({ type: 'stopped', path: [...this.path, spec.id] })
+      }
+    }
+    child.started = undefined
+    child.ended = false
+    child.state = 'stopped'
+    if (spec.restart === 'temporary' && !keep) this.#remove(child)
+  }
+
+  /** A child ended by itself. What was asked to stop is not looked at any more. */
+  #notice(child: Child, started: StartedChild, exit: ChildExit): void {
+    if (child.started !== started || child.state !== 'running') return
+    child.ended = true
+    const { reason, error } = exit
+    this.#emit({ type: 'exited', path: [...this.path, child.spec.id], reason, ...error !== undefined && { error } })
+    this.#react(async () => {
+      if (child.started !== started) return // stopped since then, with others or by a call
+      child.started = undefined
+      child.ended = false
+      child.state = 'stopped'
+      const { restart } = child.spec
+      if (restart === 'permanent' || (restart === 'transient' && reason === 'error')) await this.#restart(child, exit)
+      else if (restart === 'temporary') this.#remove(child)
+    })
+  }
+
+  // Restarts
+
+  /** Restarts a child that ended or failed to start, and those that go with it, or gives up. */
+  async #restart(child: Child, exit: ChildExit): Promise<void> {
+    const { timers, random = Math.random } = this.#context
+    const path = [...this.path, child.spec.id]
+    if (!this.#intensity.allows(exit, timers.now())) return this.#giveUp(path, exit)
+    const delayMs = child.delay.next(exit, timers.now(), random)
+    const group = this.#groupOf(child)
+    for (const member of group.toReversed()) {
+      if (member !== child) await this.#halt(member)
+      if (this.#isStopping()) return
+    }
+    this.#emit({ type: 'restarting', path, delayMs, failuresInARow: child.delay.failuresInARow })
+    let cancel = (): void => undefined
+    const wait: RestartWait = { cancel: () => { this.#waits.delete(wait); cancel() } }
+    for (const member of this.#children.filter((one) => group.includes(one))) { // those that were not forgotten
+      member.state = 'restarting'
+      member.wait = wait
+    }
+    this.#waits.add(wait)
+    const resume = (): void => {
+      this.#waits.delete(wait)
+      this.#react(() => this.#resume(wait))
+    }
+    if (delayMs > 0) cancel = timers.after(delayMs, resume)
+    else resume()
+  }
+
+  /** After the delay: starts those that still wait for it, in order. One that fails makes for a further restart. */
+  async #resume(wait: RestartWait): Promise<void> {
+    for (const child of this.#children.filter((one) => one.wait === wait)) {
+      if (this.#isStopping()) return
+      child.memory.restarts++
+      try {
+        await this.#launch(child)
+      } catch (error) {
+        if (!this.#isStopping()) await this.#restart(child, failure(error))
+        return
+      }
+    }
+  }
+
+  #groupOf(child: Child): Child[] {
+    switch (this.#spec.strategy) {
+      case 'one_for_one': return [child]
+      case 'one_for_all': return [...this.#children]
+      case 'rest_for_one': return this.#children.slice(this.#children.indexOf(child))
+    }
+  }
+
+  async #giveUp(path: string[], { error: cause, death }: ChildExit): Promise<void> {
+    const { maxRestarts, withinMs } = this.#spec
+    const error = new CacheError('ERR_RESTART_LIMIT', `supervisor '${this.#name}' gave up: more than ${maxRestarts} restarts within ${withinMs} ms, the last of '${path.at(-1)}'; see the cause, or raise maxRestarts`, {
+      outcome: 'unknown', supervisor: this.#name, child: path.at(-1), ...cause !== undefined && { cause },
+    })
+    this.#emit({ type: 'limit-exceeded', path: [...this.path], error })
+    await this.#end({ reason: 'error', error, death, counts: true })
+  }
+
+  /** Stops everything in reverse order and for good. */
+  async #end(exit: ChildExit): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopping'
+    for (const wait of [...this.#waits]) wait.cancel()
+    for (const child of this.#children.toReversed()) await this.#halt(child, true)
+    this.#state = 'stopped'
+    this.#settleExited(exit)
+  }
+
+  // The books
+
+  get #name(): string {
+    return this.path.join('/')
+  }
+
+  #leftMs(): number {
+    return Math.max(0, this.#dueMs - this.#context.timers.now())
+  }
+
+  #adopt(spec: ChildSpec): Child {
+    const memory = this.#memory.children.get(spec.id) ?? emptyMemory()
+    this.#memory.children.set(spec.id, memory)
+    const delay = this.#spec.strategy === 'one_for_one' ? new RestartDelay(this.#spec.backoff) : this.#groupDelay
+    const child: Child = { spec, memory, delay, state: 'stopped', started: undefined, ended: false, wait: undefined }
+    this.#children.push(child)
+    return child
+  }
+
+  #remove(child: Child): void {
+    this.#children = this.#children.filter((one) => one !== child)
+    this.#memory.children.delete(child.spec.id)
+  }
+
+  #find(id: string): Child | undefined {
+    return this.#children.find(({ spec }) => spec.id === id)
+  }
+
+  #get(id: string): Child {
+    const child = this.#find(id)
+    if (child === undefined) throw new CacheError('ERR_NO_ACTOR', `supervisor '${this.#name}' has no child '${id}'`, { child: id })
+    return child
+  }
+
+  #getStopped(id: string): Child {
+    const child = this.#get(id)
+    if (child.state !== 'stopped') throw new CacheError('ERR_BUSY', `child '${id}' of supervisor '${this.#name}' is ${child.state}; terminate it first`, { child: id })
+    return child
+  }
+
+  #emit(event: SupervisorEvent): void {
+    try {
+      this.#context.onEvent?.(event)
+    } catch {
+      // An observer must not bring down what it observes.
+    }
+  }
+}
+
+const SHUTDOWN: ChildExit = { reason: 'shutdown', death: {}, counts: true }
+
+/** The end of something that threw. */
+function failure(error: unknown): ChildExit {
+  return { reason: 'error', error: toError(error), death: {}, counts: true }
+}
