@@ -50,6 +50,29 @@ export interface ChildDriver {
   start(spec: ActorSpec, attempt: StartAttempt): Promise<StartedChild>
 }
 
+/** What happens in a tree; `path` leads from the root to the child, or to the supervisor itself for `limit-exceeded`. */
+export type SupervisorEvent =
+  | { type: 'started'; path: string[]; incarnation: number }
+  | { type: 'start-failed'; path: string[]; incarnation: number; error: Error }
+  | { type: 'exited'; path: string[]; reason: ChildExit['reason']; error?: Error }
+  | { type: 'restarting'; path: string[]; delayMs: number; failuresInARow: number }
+  | { type: 'stopped'; path: string[] }
+  | { type: 'limit-exceeded'; path: string[]; error: CacheError }
+
+/** What a supervisor needs besides its spec. */
+export interface SupervisorContext {
+  driver: ChildDriver
+  timers: Timers
+  /** For the jitter of delays. Default `Math.random`. */
+  random?: () => number
+  /** Called synchronously. What it throws is ignored. */
+  onEvent?: (event: SupervisorEvent) => void
+  /** The path of the supervisor above. Default `[]`. */
+  path?: readonly string[]
+  /** What an earlier incarnation left. Default nothing. */
+  memory?: ChildMemory
+}
+
 /** What a place in the tree remembers when the supervisors above it restart. */
 export interface ChildMemory {
   incarnation: number

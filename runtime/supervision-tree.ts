@@ -1,8 +1,16 @@
 /** A supervision tree as data, for whoever inspects a running node, and as text. */
-import type { Strategy } from './supervisor-spec.js'
+import type { ChildSpec, Restart, Strategy } from './supervisor-spec.js'
 
 /** `restarting` waits for the end of the delay before its restart. */
 export type ChildState = 'starting' | 'running' | 'restarting' | 'stopping' | 'stopped'
+
+/** One line of `whichChildren`. */
+export interface ChildInfo {
+  id: string
+  kind: ChildSpec['kind']
+  restart: Restart
+  state: ChildState
+}
 
 export interface TreeNode {
   id: string

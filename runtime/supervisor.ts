@@ -7,44 +7,15 @@
  * short: no further child is started, and deadlines of stops in progress shrink to its own.
  *
  * Where this differs from OTP: the delays; one death that ends several children counts once; a supervisor that
- * gives up ends with reason `error`, so that a `transient` one is restarted too.
+ * gives up ends with reason `error`, so that a `transient` one is restarted too. What may look like a difference and is none: a group's
+ * restart also starts its members that had ended or been terminated.
  */
-import type { Timers } from './clock.js'
+import { ChildList } from './child-list.js'
 import { CacheError } from './errors.js'
-import { RestartDelay, RestartIntensity } from './restart-pace.js'
-import { emptyMemory, launchActor, stopChild, toError, type Child, type ChildDriver, type ChildExit, type ChildMemory, type Launch, type RestartWait, type StartedChild } from './supervised-child.js'
-import type { ChildState, TreeNode } from './supervision-tree.js'
-import { checkChildSpec, checkSupervisorSpec, type ChildSpec, type Restart, type SupervisorSpec } from './supervisor-spec.js'
-
-/** What happens in a tree; `path` leads from the root to the child, or to the supervisor itself for `limit-exceeded`. */
-export type SupervisorEvent =
-  | { type: 'started'; path: string[]; incarnation: number }
-  | { type: 'start-failed'; path: string[]; incarnation: number; error: Error }
-  | { type: 'exited'; path: string[]; reason: ChildExit['reason']; error?: Error }
-  | { type: 'restarting'; path: string[]; delayMs: number; failuresInARow: number }
-  | { type: 'stopped'; path: string[] }
-  | { type: 'limit-exceeded'; path: string[]; error: CacheError }
-
-export interface SupervisorContext {
-  driver: ChildDriver
-  timers: Timers
-  /** For the jitter of delays. Default `Math.random`. */
-  random?: () => number
-  /** Called synchronously. What it throws is ignored. */
-  onEvent?: (event: SupervisorEvent) => void
-  /** The path of the supervisor above. Default `[]`. */
-  path?: readonly string[]
-  /** What an earlier incarnation left. */
-  memory?: ChildMemory
-}
-
-/** One line of `whichChildren`. */
-export interface ChildInfo {
-  id: string
-  kind: ChildSpec['kind']
-  restart: Restart
-  state: ChildState
-}
+import { RestartIntensity } from './restart-pace.js'
+import { emptyMemory, launchActor, stopChild, toError, type Child, type ChildExit, type ChildMemory, type Launch, type RestartWait, type StartedChild, type SupervisorContext, type SupervisorEvent } from './supervised-child.js'
+import type { ChildInfo, ChildState, TreeNode } from './supervision-tree.js'
+import { checkChildSpec, checkSupervisorSpec, type ChildSpec, type SupervisorSpec } from './supervisor-spec.js'
 
 export class Supervisor implements StartedChild {
   /** How it ended: `error` when it gave up or failed to start, `shutdown` after `stop`. Always resolves in the end. */
@@ -54,10 +25,9 @@ export class Supervisor implements StartedChild {
   readonly #context: SupervisorContext
   readonly #memory: ChildMemory
   readonly #intensity: RestartIntensity
-  readonly #groupDelay: RestartDelay
+  readonly #children: ChildList
   readonly #waits = new Set<RestartWait>()
   readonly #settleExited: (exit: ChildExit) => void
-  #children: Child[] = []
   #state: 'new' | ChildState = 'new'
   #queue: Promise<unknown> = Promise.resolve()
   #start: Promise<void> | undefined
@@ -74,11 +44,10 @@ export class Supervisor implements StartedChild {
     this.path = [...context.path ?? [], spec.id]
     this.#memory = context.memory ?? { ...emptyMemory(), incarnation: 1 }
     this.#intensity = new RestartIntensity(spec.maxRestarts, spec.withinMs)
-    this.#groupDelay = new RestartDelay(spec.backoff)
     let settle: (exit: ChildExit) => void = () => undefined
     this.exited = new Promise((resolve) => { settle = resolve })
     this.#settleExited = settle
-    for (const child of spec.children) this.#adopt(child)
+    this.#children = new ChildList(this.#spec, this.#memory, this.#name)
   }
 
   /** Starts all children in order. If one fails, those before it are stopped in reverse and the promise rejects with its error. */
@@ -86,7 +55,7 @@ export class Supervisor implements StartedChild {
     this.#start ??= this.#change(async () => {
       try {
         if (this.#state === 'new') this.#state = 'starting'
-        for (const child of [...this.#children]) {
+        for (const child of this.#children.all) {
           this.#refuseIfStopping()
           await this.#launch(child)
         }
@@ -105,8 +74,7 @@ export class Supervisor implements StartedChild {
    * short, and its promise rejects with `ERR_STOPPED`. Another call may shorten the deadline.
    */
   stop(deadlineMs = Infinity): Promise<void> {
-    const dueMs = this.#context.timers.now() + deadlineMs
-    this.#dueMs = Math.min(this.#dueMs, dueMs)
+    this.#dueMs = Math.min(this.#dueMs, this.#context.timers.now() + deadlineMs)
     this.#stop ??= this.#change(() => this.#end(SHUTDOWN))
     this.#hurry?.(this.#leftMs())
     return this.#stop
@@ -116,13 +84,11 @@ export class Supervisor implements StartedChild {
   startChild(spec: ChildSpec): Promise<void> {
     return this.#call(async () => {
       checkChildSpec(spec)
-      const { id } = spec
-      if (this.#find(id) !== undefined) throw new CacheError('ERR_NAME_TAKEN', `supervisor '${this.#name}' already has a child '${id}'`, { child: id })
-      const child = this.#adopt(spec)
+      const child = this.#children.add(spec)
       try {
         await this.#launch(child)
       } catch (error) {
-        this.#remove(child)
+        this.#children.remove(child)
         throw error
       }
       this.#refuseIfStopping()
@@ -131,44 +97,44 @@ export class Supervisor implements StartedChild {
 
   /** Stops a child and leaves it stopped, or cancels its restart; a temporary one is forgotten. In a group that waits for its restart only this child is left out. */
   terminateChild(id: string): Promise<void> {
-    return this.#call(async () => this.#halt(this.#get(id)))
+    return this.#call(async () => this.#halt(this.#children.get(id)))
   }
 
   /** Starts a child that is stopped. If that fails the promise rejects and it stays stopped. `ERR_BUSY` if it is not stopped. */
   restartChild(id: string): Promise<void> {
     return this.#call(async () => {
-      await this.#launch(this.#getStopped(id))
+      await this.#launch(this.#children.getStopped(id))
       this.#refuseIfStopping()
     })
   }
 
   /** Forgets a child that is stopped. `ERR_BUSY` if it is not stopped. */
   deleteChild(id: string): Promise<void> {
-    return this.#call(async () => Promise.resolve(this.#remove(this.#getStopped(id))))
+    return this.#call(async () => Promise.resolve(this.#children.remove(this.#children.getStopped(id))))
   }
 
   /** The children in the order of their start. */
   whichChildren(): ChildInfo[] {
-    return this.#children.map(({ spec: { id, kind, restart }, state }) => ({ id, kind, restart, state }))
+    return this.#children.all.map(({ spec: { id, kind, restart }, state }) => ({ id, kind, restart, state }))
   }
 
   /** The running supervisor at the end of the ids in `path`, this one for `[]`. */
   descendant(path: readonly string[]): Supervisor | undefined {
     const [id, ...rest] = path
     if (id === undefined) return this
-    const started = this.#find(id)?.started
+    const started = this.#children.find(id)?.started
     return started instanceof Supervisor ? started.descendant(rest) : undefined
   }
 
   inspect(): Record<string, string | number | boolean> {
-    return { strategy: this.#spec.strategy, children: this.#children.length }
+    return { strategy: this.#spec.strategy, children: this.#children.all.length }
   }
 
   /** The tree below this supervisor as it is now. */
   tree(): TreeNode {
     const { id, kind, strategy } = this.#spec
     const state = this.#state === 'new' ? 'stopped' : this.#isStopping() && this.#state !== 'stopped' ? 'stopping' : this.#state
-    return { id, kind, strategy, state, ...this.#counts(this.#memory), children: this.#children.map((child) => this.#treeOf(child)) }
+    return { id, kind, strategy, state, ...this.#counts(this.#memory), children: this.#children.all.map((child) => this.#treeOf(child)) }
   }
 
   #treeOf({ spec, state, started, memory }: Child): TreeNode {
@@ -259,7 +225,7 @@ export class Supervisor implements StartedChild {
   async #halt(child: Child, keep = false): Promise<void> {
     const { started, spec, wait } = child
     child.wait = undefined
-    if (!this.#children.some((one) => one.wait === wait)) wait?.cancel()
+    if (!this.#children.all.some((one) => one.wait === wait)) wait?.cancel()
     if (started !== undefined) {
       child.state = 'stopping'
       if (!child.ended) {
@@ -277,7 +243,7 @@ export class Supervisor implements StartedChild {
     child.started = undefined
     child.ended = false
     child.state = 'stopped'
-    if (spec.restart === 'temporary' && !keep) this.#remove(child)
+    if (spec.restart === 'temporary' && !keep) this.#children.remove(child)
   }
 
   /** A child ended by itself. What was asked to stop is not looked at any more. */
@@ -293,7 +259,7 @@ export class Supervisor implements StartedChild {
       child.state = 'stopped'
       const { restart } = child.spec
       if (restart === 'permanent' || (restart === 'transient' && reason === 'error')) await this.#restart(child, exit)
-      else if (restart === 'temporary') this.#remove(child)
+      else if (restart === 'temporary') this.#children.remove(child)
     })
   }
 
@@ -305,7 +271,7 @@ export class Supervisor implements StartedChild {
     const path = [...this.path, child.spec.id]
     if (!this.#intensity.allows(exit, timers.now())) return this.#giveUp(path, exit)
     const delayMs = child.delay.next(exit, timers.now(), random)
-    const group = this.#groupOf(child)
+    const group = this.#children.restartingWith(child)
     for (const member of group.toReversed()) {
       if (member !== child) await this.#halt(member)
       if (this.#isStopping()) return
@@ -313,7 +279,7 @@ export class Supervisor implements StartedChild {
     this.#emit({ type: 'restarting', path, delayMs, failuresInARow: child.delay.failuresInARow })
     let cancel = (): void => undefined
     const wait: RestartWait = { cancel: () => { this.#waits.delete(wait); cancel() } }
-    for (const member of this.#children.filter((one) => group.includes(one))) { // those that were not forgotten
+    for (const member of this.#children.all.filter((one) => group.includes(one))) { // those that were not forgotten
       member.state = 'restarting'
       member.wait = wait
     }
@@ -328,7 +294,7 @@ export class Supervisor implements StartedChild {
 
   /** After the delay: starts those that still wait for it, in order. One that fails makes for a further restart. */
   async #resume(wait: RestartWait): Promise<void> {
-    for (const child of this.#children.filter((one) => one.wait === wait)) {
+    for (const child of this.#children.all.filter((one) => one.wait === wait)) {
       if (this.#isStopping()) return
       child.memory.restarts++
       try {
@@ -337,14 +303,6 @@ export class Supervisor implements StartedChild {
         if (!this.#isStopping()) await this.#restart(child, failure(error))
         return
       }
-    }
-  }
-
-  #groupOf(child: Child): Child[] {
-    switch (this.#spec.strategy) {
-      case 'one_for_one': return [child]
-      case 'one_for_all': return [...this.#children]
-      case 'rest_for_one': return this.#children.slice(this.#children.indexOf(child))
     }
   }
 
@@ -362,7 +320,7 @@ export class Supervisor implements StartedChild {
     if (this.#state === 'stopped') return
     this.#state = 'stopping'
     for (const wait of [...this.#waits]) wait.cancel()
-    for (const child of this.#children.toReversed()) await this.#halt(child, true)
+    for (const child of this.#children.all.toReversed()) await this.#halt(child, true)
     this.#state = 'stopped'
     this.#settleExited(exit)
   }
@@ -375,36 +333,6 @@ export class Supervisor implements StartedChild {
 
   #leftMs(): number {
     return Math.max(0, this.#dueMs - this.#context.timers.now())
-  }
-
-  #adopt(spec: ChildSpec): Child {
-    const memory = this.#memory.children.get(spec.id) ?? emptyMemory()
-    this.#memory.children.set(spec.id, memory)
-    const delay = this.#spec.strategy === 'one_for_one' ? new RestartDelay(this.#spec.backoff) : this.#groupDelay
-    const child: Child = { spec, memory, delay, state: 'stopped', started: undefined, ended: false, wait: undefined }
-    this.#children.push(child)
-    return child
-  }
-
-  #remove(child: Child): void {
-    this.#children = this.#children.filter((one) => one !== child)
-    this.#memory.children.delete(child.spec.id)
-  }
-
-  #find(id: string): Child | undefined {
-    return this.#children.find(({ spec }) => spec.id === id)
-  }
-
-  #get(id: string): Child {
-    const child = this.#find(id)
-    if (child === undefined) throw new CacheError('ERR_NO_ACTOR', `supervisor '${this.#name}' has no child '${id}'`, { child: id })
-    return child
-  }
-
-  #getStopped(id: string): Child {
-    const child = this.#get(id)
-    if (child.state !== 'stopped') throw new CacheError('ERR_BUSY', `child '${id}' of supervisor '${this.#name}' is ${child.state}; terminate it first`, { child: id })
-    return child
   }
 
   #emit(event: SupervisorEvent): void {
