@@ -105,38 +105,36 @@ const MAX_DEPTH = 64
 
 /** Builds the spec of a supervisor. Throws `ERR_INVALID_OPTION` for an unknown option, a value that is not allowed, or two children of one id. */
 export function supervisor(options: SupervisorOptions): SupervisorSpec {
-  const own = ownOptions(options, OPTION_NAMES)
-  if (own['id'] !== undefined && own['name'] !== undefined && own['id'] !== own['name']) {
-    throw invalidOption('name', own['name'], 'the same as id; one of them is enough')
-  }
-  const children = own['children'] ?? []
+  // not `??`: null is not left out, it is wrong
+  const { id, name, strategy = 'one_for_one', maxRestarts, within, backoff, children = [], restart = 'permanent', shutdown = Infinity } = ownOptions(options, OPTION_NAMES)
+  if (id !== undefined && name !== undefined && id !== name) throw invalidOption('name', name, 'the same as id; one of them is enough')
   if (!Array.isArray(children)) throw invalidOption('children', children, 'an array of specs')
   return checkSupervisorSpec({
     kind: 'supervisor',
-    id: checkId(own['id'] ?? own['name'], own['id'] === undefined ? 'name' : 'id'),
-    strategy: oneOf(own['strategy'] ?? 'one_for_one', STRATEGIES, 'strategy'),
-    ...readSupervision({ maxRestarts: own['maxRestarts'], within: own['within'], backoff: own['backoff'] }, ''),
+    id: checkId(id === undefined ? name : id, id === undefined ? 'name' : 'id'),
+    strategy: oneOf(strategy, STRATEGIES, 'strategy'),
+    ...readSupervision({ maxRestarts, within, backoff }, ''),
     children: [...children as ChildSpec[]], // each is checked
-    restart: oneOf(own['restart'] ?? 'permanent', RESTARTS, 'restart'),
-    shutdownMs: parseDuration(own['shutdown'] ?? Infinity, 'shutdown', true),
+    restart: oneOf(restart, RESTARTS, 'restart'),
+    shutdownMs: parseDuration(shutdown, 'shutdown', true),
   })
 }
 
 /** Reads `{ maxRestarts, within, backoff }` with their defaults; `where` is the option that holds them. */
 export function readSupervision(options: unknown, where: string): Pick<SupervisorSpec, 'maxRestarts' | 'withinMs' | 'backoff'> {
-  const own = ownOptions(options, SUPERVISION_NAMES, where)
-  const backoff = ownOptions(own['backoff'] ?? {}, BACKOFF_NAMES, inside(where, 'backoff'))
-  const name = (option: string): string => inside(where, `backoff.${option}`)
+  const { maxRestarts = 20, within = 10_000, backoff = {} } = ownOptions(options, SUPERVISION_NAMES, where)
+  const inBackoff = inside(where, 'backoff')
+  const { first = 0, then = 50, factor = 2, max = 5000, jitter = 0.2, resetAfter = 10_000 } = ownOptions(backoff, BACKOFF_NAMES, inBackoff)
   return {
-    maxRestarts: numberWithin(own['maxRestarts'] ?? 20, 0, Number.MAX_SAFE_INTEGER, inside(where, 'maxRestarts'), true),
-    withinMs: parseDuration(own['within'] ?? 10_000, inside(where, 'within')),
+    maxRestarts: numberWithin(maxRestarts, 0, Number.MAX_SAFE_INTEGER, inside(where, 'maxRestarts'), true),
+    withinMs: parseDuration(within, inside(where, 'within')),
     backoff: {
-      firstMs: parseDuration(backoff['first'] ?? 0, name('first')),
-      thenMs: parseDuration(backoff['then'] ?? 50, name('then')),
-      factor: numberWithin(backoff['factor'] ?? 2, 1, Number.MAX_VALUE, name('factor')),
-      maxMs: parseDuration(backoff['max'] ?? 5000, name('max')),
-      jitter: numberWithin(backoff['jitter'] ?? 0.2, 0, 1, name('jitter')),
-      resetAfterMs: parseDuration(backoff['resetAfter'] ?? 10_000, name('resetAfter')),
+      firstMs: parseDuration(first, inside(inBackoff, 'first')),
+      thenMs: parseDuration(then, inside(inBackoff, 'then')),
+      factor: numberWithin(factor, 1, Number.MAX_VALUE, inside(inBackoff, 'factor')),
+      maxMs: parseDuration(max, inside(inBackoff, 'max')),
+      jitter: numberWithin(jitter, 0, 1, inside(inBackoff, 'jitter')),
+      resetAfterMs: parseDuration(resetAfter, inside(inBackoff, 'resetAfter')),
     },
   }
 }
