@@ -30,6 +30,11 @@ export function monotonicMs(): number {
   return performance.now() + monotonicBase
 }
 
+/** A monotonic time as a wrapping 32-bit word, never 0: only differences between two mean anything. */
+export function deadlineMsWord(ms: number): number {
+  return (Math.ceil(ms) | 0) || 1
+}
+
 export class NodeClock {
   readonly buffer: SharedArrayBuffer
   readonly #flags: Int32Array

@@ -1,0 +1,52 @@
+/**
+ * What the system thread and a host thread say to each other: orders through a port, which a blocking host reads
+ * when its `orders` word has moved, and reports back.
+ *
+ * Shared words of a host, beside its bell:
+ *   0  orders        how many orders were posted      system: Atomics.add after each post    host: Atomics.load
+ *   1  functionDue   a user's function is running and is to be killed at this deadline word; 0 none
+ *                                                     host: Atomics.store before and after   system: Atomics.load, by a timer
+ */
+import type { MessagePort } from 'node:worker_threads'
+import type { Blueprint } from '../actor.js'
+import type { ErrorDescription } from '../errors.js'
+
+export const ORDERS = 0
+export const FUNCTION_DUE = 1
+
+export interface HostStart {
+  id: string
+  kind: 'evented' | 'blocking'
+  node: string
+  /** Orders and reports. */
+  port: MessagePort
+  /** Rings for requests and orders. */
+  bell: SharedArrayBuffer
+  words: SharedArrayBuffer
+  clock: SharedArrayBuffer
+  /** The host's own client, so that its actors can send. */
+  client: { id: number; bell: SharedArrayBuffer; control: MessagePort }
+}
+
+export interface LaneGrant {
+  client: number
+  lane: SharedArrayBuffer
+  bell: SharedArrayBuffer
+  /** Bodies that came outside the ring and are not done. */
+  large: [number, SharedArrayBuffer][]
+}
+
+export type Order =
+  | { order: 'start'; id: string; blueprint: Blueprint; buffers: Record<string, SharedArrayBuffer>; lanes: LaneGrant[]; incarnation: number; recoverAs: number }
+  | { order: 'stop'; id: string; deadlineMs: number }
+  | { order: 'lane'; id: string; lane: LaneGrant }
+  | { order: 'dropLane'; id: string; client: number }
+  | { order: 'large'; id: string; client: number; largeId: number; body: SharedArrayBuffer }
+  | { order: 'clockMoved' }
+  | { order: 'exit' }
+
+export type Report =
+  | { report: 'started'; id: string }
+  | { report: 'failed'; id: string; error: ErrorDescription }
+  | { report: 'stopped'; id: string }
+  | { report: 'largeDone'; id: string; client: number; largeId: number }

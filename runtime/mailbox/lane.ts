@@ -1,0 +1,115 @@
+/**
+ * The bytes of a lane: one client thread's way into one actor's mailbox, in a shared buffer of its own.
+ *
+ * A lane is two single-producer single-consumer rings: requests from the client to the actor, replies back.
+ * Positions are byte counts that wrap at 2^32; a position's place in the ring is `position & (capacity − 1)`.
+ * A frame never wraps: where the rest of the ring is too short, a pad frame (negative length) fills it.
+ *
+ *   words of the header, a cache line for each side       written by   with            read by, and why that is enough
+ *   0   tail        requests are published up to here     client       Atomics.store   actor: Atomics.load, before it reads a frame
+ *   1   replyHead   replies are consumed up to here       client       Atomics.store   actor: Atomics.load, before it reuses their room
+ *   16  taken       the message being handled ends here   actor        Atomics.store   the next incarnation; the client, for `outcome`
+ *   17  done        handled, its reply published          actor        Atomics.store   client: Atomics.load, before it reuses the room
+ *   18  doneCount   messages done, mod 2^32               actor        plain           client, after it loaded `done` (published by it)
+ *   19  replyTail   replies are published up to here      actor        Atomics.store   client: Atomics.load, before it reads a frame
+ *   32  state       LANE_STATE                            system       Atomics.store   client and actor: Atomics.load
+ *   33  capacity, 34 replyCapacity, 35 maxMessages        creator      once            everyone
+ *   36  maxBytes    bound of the bytes in use             creator      once            client
+ *
+ * Frame words are plain accesses: they are read only behind an atomic load of a position that the writer
+ * stored, atomically, after it had written them.
+ *
+ *   request   0 bytes of the frame, a multiple of 8; negative: a pad
+ *             1 sequence number     2 code | flags << 16     3 deadline (monotonic ms, wrapping int32)
+ *             4 5 6 lengths of the three sections            7… sections, without gaps
+ *   reply     0 bytes of the frame, a multiple of 8; negative: a pad
+ *             1 sequence number     2 status                 3 length of the payload     4… payload
+ *
+ * On a restart, what lies between `done` and `taken` was being worked on: it fails as unknown. What lies
+ * behind `taken` runs. A reply that was published before its `done` is followed by a second one for the same
+ * number, which the client drops.
+ */
+
+export const TAIL = 0
+export const REPLY_HEAD = 1
+export const TAKEN = 16
+export const DONE = 17
+export const DONE_COUNT = 18
+export const REPLY_TAIL = 19
+export const STATE = 32
+export const CAPACITY = 33
+export const REPLY_CAPACITY = 34
+export const MAX_MESSAGES = 35
+export const MAX_BYTES = 36
+
+export const HEADER_BYTES = 192
+export const REQUEST_HEADER_BYTES = 28
+export const REPLY_HEADER_BYTES = 16
+
+/** Free bytes of the reply ring without which no request is taken: every short reply fits, pads included. */
+export const REPLY_RESERVE = 128
+
+export const LANE_STATE = { open: 0, closed: 1, clientGone: 2 } as const
+
+/** Flags of a request. */
+export const FLAG_TELL = 1
+export const FLAG_NO_DEADLINE = 2
+export const FLAG_LARGE = 4
+
+/** Status of a reply. */
+export const STATUS = {
+  /** The payload is an encoded value. */
+  value: 0,
+  true: 1,
+  false: 2,
+  undefined: 3,
+  /** The payload is an encoded error description. */
+  error: 4,
+  /** A piece of a reply; more follow under the same number. */
+  piece: 5,
+  /** The actor died while it handled this: unknown whether it happened. */
+  crashed: 6,
+  /** Its deadline had passed before it was taken: it was not run. */
+  expired: 7,
+  /** The function that it ran was killed for its time limit: unknown whether it happened. */
+  functionTimeout: 8,
+} as const
+
+/** Bounds of one lane. */
+export interface MailboxBounds {
+  /** Unfinished messages of one client thread. Default 65,536. */
+  messages: number
+  /** Bytes of unfinished messages of one client thread. Default 4 MiB. */
+  bytes: number
+  /** What a full lane does. Default `'wait'`. */
+  overflow: 'wait' | 'reject' | 'drop'
+  /** How many sends of one client thread may wait for room. Default 262,144. */
+  waiting: number
+}
+
+export const DEFAULT_BOUNDS: MailboxBounds = { messages: 65_536, bytes: 4 << 20, overflow: 'wait', waiting: 262_144 }
+
+export function createLane(bounds: MailboxBounds): SharedArrayBuffer {
+  const capacity = ringCapacity(bounds.bytes)
+  const buffer = new SharedArrayBuffer(HEADER_BYTES + capacity * 2)
+  const words = new Int32Array(buffer, 0, HEADER_BYTES >> 2)
+  words[CAPACITY] = capacity
+  words[REPLY_CAPACITY] = capacity
+  words[MAX_MESSAGES] = bounds.messages
+  words[MAX_BYTES] = bounds.bytes
+  return buffer
+}
+
+/** The largest request frame that a ring takes; larger ones travel in a buffer of their own. */
+export function largestFrame(capacity: number, maxBytes: number): number {
+  return Math.min(capacity >> 1, maxBytes)
+}
+
+/** The power of two that holds `bytes`, at least 1 KiB. */
+function ringCapacity(bytes: number): number {
+  return 2 ** Math.max(10, Math.ceil(Math.log2(bytes)))
+}
+
+export function align8(bytes: number): number {
+  return (bytes + 7) & ~7
+}

@@ -1,0 +1,56 @@
+/** What the system thread offers to the other threads of its node, through the control plane. */
+import type { ActorAddress } from './actor.js'
+import type { ChildSpec } from './supervisor-spec.js'
+import type { TreeNode } from './supervision-tree.js'
+import type { MessagePort } from 'node:worker_threads'
+
+/** An actor as it started, with the shared buffers that its spec asked for. */
+export interface StartedActor extends ActorAddress {
+  /** The same data as `args` of its spec. */
+  readonly buffers: Record<string, SharedArrayBuffer>
+}
+
+/** Counters of a node that only the system thread sees. */
+export interface SystemCounters {
+  deadLetters: number
+  restarts: number
+  clients: number
+}
+
+export interface SystemApi {
+  /** Starts a child of the root supervisor and everything below it. Leaves nothing behind if it fails. */
+  spawn(spec: ChildSpec): Promise<StartedActor[]>
+  /** Stops a child of the root supervisor for good, in reverse order of start. */
+  stop(id: string): Promise<void>
+  /** Makes, or finds again, the caller's lane to an actor. `ERR_NO_ACTOR` for one that is not in the tree. */
+  openLane(id: string): Promise<{ lane: SharedArrayBuffer; bell: SharedArrayBuffer }>
+  /** Passes the body of a message that is too large for the ring to the actor's host, and keeps it until it is done. */
+  handOver(id: string, largeId: number, body: SharedArrayBuffer): Promise<void>
+  whereis(name: string): Promise<ActorAddress | undefined>
+  /** Resolves with what ended the incarnation that runs now. */
+  watch(id: string): Promise<ActorExit>
+  tree(): Promise<TreeNode>
+  counters(): Promise<SystemCounters>
+  /** Kills the thread of an actor, as a crash would: for drills. */
+  kill(id: string): Promise<void>
+  /** The node's clock was held, moved or released. */
+  clockMoved(): Promise<void>
+  /** Adds another thread of the application as a client. */
+  addClient(client: ClientPorts): Promise<void>
+  /** Stops everything in reverse order. */
+  stopAll(): Promise<void>
+}
+
+/** How an incarnation of an actor ended. */
+export interface ActorExit {
+  id: string
+  reason: 'normal' | 'shutdown' | 'error'
+  error?: Error
+}
+
+/** A client thread as the system thread knows it. */
+export interface ClientPorts {
+  id: number
+  bell: SharedArrayBuffer
+  control: MessagePort
+}

@@ -1,0 +1,105 @@
+/**
+ * Worker threads, through Piscina; its only importer.
+ *
+ * A `Thread` is a place for one worker: it runs one entry function, tells when the worker died, and can run the
+ * entry again, on a worker that Piscina started the moment the old one died. Three facts about Piscina shape it:
+ * `minThreads: 0` would leave tasks queued for ever after a crash, so there is always one worker; a worker that
+ * dies while it boots ends the pool's willingness to replace it, so then the pool is replaced; and a task that
+ * never returns keeps the thread that started it alive, so only threads that live inside another worker run one.
+ */
+import { Piscina } from 'piscina'
+import type { Transferable, Worker } from 'node:worker_threads'
+
+export interface ThreadOptions {
+  /** The compiled module that the worker loads. */
+  entry: URL
+  /** The exported function that it runs. */
+  name: string
+  /** Limit of the worker's old generation, in MiB. Default: V8's. */
+  heapMb?: number | undefined
+}
+
+/** How a run of the entry ended. */
+export interface ThreadEnd {
+  /** What the entry returned; only if `error` is undefined. */
+  result?: unknown
+  /** Why the worker died, or what the entry threw. */
+  error?: Error
+}
+
+export class Thread {
+  readonly #options: ThreadOptions
+  #pool: Piscina
+  #closed = false
+
+  constructor(options: ThreadOptions) {
+    this.#options = options
+    this.#pool = this.#createPool()
+  }
+
+  /** Runs the entry with `data`. Resolves when it returned or its worker died; never rejects. */
+  async run(data: unknown, transfer: readonly Transferable[] = []): Promise<ThreadEnd> {
+    let worker = this.#worker()
+    if (worker === undefined) {
+      // The replacement died while it booted.
+      await this.#pool.destroy()
+      this.#pool = this.#createPool()
+      worker = this.#worker()
+    }
+    const died = this.died()
+    const task = this.#pool.run(data, { transferList: [...transfer] as never })
+    return Promise.race([
+      task.then((result: unknown) => ({ result }), (error: unknown) => ({ error: asError(error) })),
+      died.then((error) => ({ error })),
+    ])
+  }
+
+  /** Resolves when the worker that is there now has died, with the reason. */
+  died(): Promise<Error> {
+    const worker = this.#worker()
+    if (worker === undefined) return Promise.resolve(new Error('the worker thread died while it started'))
+    return new Promise((resolve) => {
+      let failure: Error | undefined
+      worker.once('error', (error) => (failure = asError(error)))
+      // `exit` comes last; an error that Piscina reports as the task's is the better reason and comes first.
+      worker.once('exit', (code) => setImmediate(() => resolve(failure ?? new Error(`the worker thread ended with exit code ${code}`))))
+    })
+  }
+
+  /** Kills the worker, wherever it is. */
+  async kill(): Promise<void> {
+    await this.#worker()?.terminate()
+  }
+
+  /** Ends the worker for good. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#pool.destroy()
+  }
+
+  #worker(): Worker | undefined {
+    return this.#pool.threads[0]
+  }
+
+  #createPool(): Piscina {
+    const { entry, name, heapMb } = this.#options
+    const pool = new Piscina({
+      filename: entry.href,
+      name,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Infinity,
+      atomics: 'disabled',
+      recordTiming: false,
+      ...(heapMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+    })
+    // An error without a task: `died` reports it; without a listener it would end the process.
+    pool.on('error', () => undefined)
+    return pool
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
