@@ -28,6 +28,8 @@ export interface ActorContext {
   readonly name: string | undefined
   /** Counts its starts, from 1. */
   readonly incarnation: number
+  /** How many of its starts have failed since one succeeded. */
+  readonly failedStarts: number
   readonly node: string
   /** Shared buffers that its spec asked for, by name. They outlive the actor. */
   readonly buffers: Readonly<Record<string, SharedArrayBuffer>>
@@ -37,6 +39,8 @@ export interface ActorContext {
   now(): number
   /** Runs `run` on the actor's thread after `delayMs` of the node's time, not beside a message. Returns a cancel. Evented hosts only. */
   after(delayMs: number, run: () => void | Promise<void>): () => void
+  /** Ends this actor when its current message is done: in good order, or with an error, as its supervisor sees it. */
+  exit(error?: Error): void
 }
 
 // Handlers are stored together whatever their parameters; the types of a definition are recovered from its own.
@@ -132,6 +136,9 @@ export interface ActorDefinition<A extends unknown[], H> extends ActorSpec {
 
 /** Carries the handlers' types; never present at run time. */
 export declare const HANDLERS: unique symbol
+
+/** The handlers of a definition or spec. */
+export type HandlersOf<S> = S extends { readonly [HANDLERS]?: infer H } ? NonNullable<H> : Handlers
 
 /** A definition as the host uses it. */
 export interface Behaviour {

@@ -98,7 +98,8 @@ const OPTION_NAMES = ['id', 'name', 'strategy', ...SUPERVISION_NAMES, 'children'
 const BACKOFF_NAMES = ['first', 'then', 'factor', 'max', 'jitter', 'resetAfter']
 const BACKOFF_FIELDS = ['firstMs', 'thenMs', 'factor', 'maxMs', 'jitter', 'resetAfterMs']
 const SUPERVISOR_FIELDS = ['kind', 'id', 'strategy', 'maxRestarts', 'withinMs', 'backoff', 'children', 'restart', 'shutdownMs']
-const ACTOR_FIELDS = ['kind', 'id', 'restart', 'shutdownMs', 'actor']
+// A definition is its own spec, with a method that is not sent along.
+const ACTOR_FIELDS = ['kind', 'id', 'restart', 'shutdownMs', 'actor', 'with']
 
 /** Deeper trees are refused; so is one that contains itself. */
 const MAX_DEPTH = 64

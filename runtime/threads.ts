@@ -31,6 +31,8 @@ export class Thread {
   readonly #options: ThreadOptions
   #pool: Piscina
   #closed = false
+  /** Resolves with the reason when the worker of the last run has died, also after the run ended. */
+  death: Promise<Error> = new Promise(() => undefined)
 
   constructor(options: ThreadOptions) {
     this.#options = options
@@ -46,7 +48,8 @@ export class Thread {
       this.#pool = this.#createPool()
       worker = this.#worker()
     }
-    const died = this.died()
+    const died = this.#died()
+    this.death = died
     const task = this.#pool.run(data, { transferList: [...transfer] as never })
     return Promise.race([
       task.then((result: unknown) => ({ result }), (error: unknown) => ({ error: asError(error) })),
@@ -54,8 +57,7 @@ export class Thread {
     ])
   }
 
-  /** Resolves when the worker that is there now has died, with the reason. */
-  died(): Promise<Error> {
+  #died(): Promise<Error> {
     const worker = this.#worker()
     if (worker === undefined) return Promise.resolve(new Error('the worker thread died while it started'))
     return new Promise((resolve) => {

@@ -69,12 +69,16 @@ function work(host: Host, actor: HostedActor): boolean {
     if (!inlet.pending) continue
     if (nowWord === 0) nowWord = deadlineMsWord(monotonicMs())
     let handled = 0
-    while (handled < BATCH && inlet.take(nowWord)) {
+    while (handled < BATCH && !actor.exiting && inlet.take(nowWord)) {
       handled++
       if (inlet.bodyMissing) awaitBody(host, inlet)
       else handle(actor, inlet)
     }
     inlet.ring()
+    if (inlet.leaving && !inlet.pending) {
+      actor.forgetIfGone(inlet)
+      index--
+    }
     if (handled === 0) continue
     worked = true
     // The system lane goes before the others.

@@ -2,7 +2,7 @@
  * The loop of an evented host: one message at a time for each actor, handlers may be asynchronous, and the
  * thread's event loop runs meanwhile.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises'
 import { deadlineMsWord, monotonicMs } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { Host } from './host.js'
@@ -33,21 +33,21 @@ export async function runEvented(host: Host): Promise<void> {
       continue
     }
     const rings = host.bell.announceSleep()
-    if (host.hasOrders || host.list.some((actor) => !actor.busy && actor.pending && work(host, actor))) lastWorkMs = performance.now()
-    else await Promise.race([host.bell.waitAsync(rings), host.list.some((actor) => !actor.busy && actor.pending) ? nextTurn() : NEVER])
+    if (host.hasOrders || host.list.some((actor) => work(host, actor))) lastWorkMs = performance.now()
+    // The rest of a long reply waits for its client to make room, and nothing rings for that.
+    else if (host.list.some((actor) => !actor.busy && actor.pending)) await setTimeout(1)
+    else await host.bell.waitAsync(rings)
     host.bell.cancelSleep()
   }
   clearInterval(keepAlive)
 }
 
-const NEVER = new Promise<void>(() => undefined)
-
 /** Handles messages of one actor until there is none, a batch is through or a handler is asynchronous. True if there was one. */
 function work(host: Host, actor: HostedActor): boolean {
   if (actor.busy) return false
   let handled = 0
-  for (const inlet of actor.inlets) {
-    while (handled < BATCH && inlet.take(deadlineMsWord(monotonicMs()))) {
+  for (const inlet of [...actor.inlets]) {
+    while (handled < BATCH && !actor.exiting && inlet.take(deadlineMsWord(monotonicMs()))) {
       handled++
       if (inlet.bodyMissing) host.intake()
       if (inlet.bodyMissing && !inlet.adoptBody()) {
@@ -65,6 +65,7 @@ function work(host: Host, actor: HostedActor): boolean {
       return true
     }
     inlet.ring()
+    if (inlet.leaving && !inlet.pending) actor.forgetIfGone(inlet)
   }
   return handled > 0
 }

@@ -8,7 +8,7 @@ import { NodeClock, ClockTimers, deadlineMsWord, monotonicMs } from '../clock.js
 import { ControlLink } from '../control.js'
 import { CacheError, describeError } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
-import type { ActorContext, Blueprint } from '../actor.js'
+import type { ActorAddress, ActorContext } from '../actor.js'
 import { HostedActor } from './hosted-actor.js'
 import { FUNCTION_DUE, ORDERS, type HostStart, type Order, type Report } from './protocol.js'
 import { runBlocking } from './blocking.js'
@@ -59,6 +59,7 @@ export class Host {
       const order = received.message as Order
       if (order.order === 'lane') this.actors.get(order.id)?.adopt(order.lane)
       else if (order.order === 'large') this.#inlet(order.id, order.client)?.large.set(order.largeId, order.body)
+      else if (order.order === 'dropLane') this.#leave(order.id, order.client)
       else this.#deferred.push(order)
     }
   }
@@ -69,12 +70,6 @@ export class Host {
     switch (order?.order) {
       case 'start': return this.#startActor(order)
       case 'stop': return this.#stopActor(order, drain)
-      case 'dropLane': {
-        const actor = this.actors.get(order.id)
-        if (actor === undefined) return
-        await drain(actor, monotonicMs() + 1000)
-        return actor.forget(order.client)
-      }
       case 'clockMoved': return this.timers.recheck()
       case 'exit': this.exiting = true
     }
@@ -89,13 +84,20 @@ export class Host {
     Atomics.store(this.#words, FUNCTION_DUE, 0)
   }
 
+  #leave(id: string, client: number): void {
+    const inlet = this.#inlet(id, client)
+    if (inlet === undefined) return
+    inlet.leaving = true
+    if (!inlet.pending) this.actors.get(id)!.forgetIfGone(inlet)
+  }
+
   #inlet(id: string, client: number): HostedActor['inlets'][number] | undefined {
     return this.actors.get(id)?.inlets.find((inlet) => inlet.client === client)
   }
 
-  async #startActor({ id, blueprint, buffers, lanes, incarnation, recoverAs }: Extract<Order, { order: 'start' }>): Promise<void> {
+  async #startActor({ id, blueprint, buffers, lanes, incarnation, failedStarts, recoverAs }: Extract<Order, { order: 'start' }>): Promise<void> {
     try {
-      const context = this.#context(id, blueprint, buffers, incarnation)
+      const context = this.#context({ id, name: blueprint.name, incarnation, failedStarts, buffers })
       const actor = await HostedActor.start(id, blueprint, lanes, recoverAs, context, (report) => this.report(report))
       this.actors.set(id, actor)
       this.list = [...this.actors.values()]
@@ -120,23 +122,34 @@ export class Host {
     this.report({ report: 'stopped', id })
   }
 
-  #context(id: string, blueprint: Blueprint, buffers: Record<string, SharedArrayBuffer>, incarnation: number): ActorContext & HostContext {
-    const { client, start, timers } = this
-    const evented = start.kind === 'evented'
+  /** An actor ends itself: it is not in the list any more when its current message is done. */
+  #exit(id: string, error: Error | undefined): void {
+    const actor = this.actors.get(id)
+    if (actor === undefined) return
+    actor.exiting = true
+    this.actors.delete(id)
+    this.list = [...this.actors.values()]
+    this.report({ report: 'exited', id, ...error === undefined ? { reason: 'normal' } : { reason: 'error', error: describeError(error) } })
+  }
+
+  #context(start: Pick<ActorContext, 'id' | 'name' | 'incarnation' | 'failedStarts' | 'buffers'>): ActorContext & HostContext {
+    const { client, timers } = this
+    const { id } = start
     return {
-      id, name: blueprint.name, incarnation, node: start.node, buffers,
+      ...start,
+      node: this.start.node,
       host: this,
       now: () => this.clock.now(),
       whereis: async (name) => {
-        const address = await client.control((api) => api.whereis(name))
-        return address === undefined ? undefined : client.ref(address as never, id)
+        const address = await client.control<ActorAddress | undefined>((api) => api.whereis(name))
+        return address === undefined ? undefined : client.ref(address, id)
       },
       after: (delayMs, run) => {
-        if (!evented) throw new CacheError('ERR_INVALID_ARGUMENT', 'an actor on a blocking host has no timers; let another actor tell it')
-        return timers.after(delayMs, () => void Promise.resolve().then(run).catch((error: unknown) => {
-          throw error
-        }))
+        if (this.start.kind === 'blocking') throw new CacheError('ERR_INVALID_OPTION', 'an actor on a blocking host has no timers; let another actor tell it when it is time')
+        // What it throws ends the thread, as an uncaught error anywhere does.
+        return timers.after(delayMs, () => void run())
       },
+      exit: (error) => this.#exit(id, error),
     }
   }
 }

@@ -15,6 +15,8 @@ export class HostedActor {
   state: unknown = undefined
   /** An asynchronous handler has not finished. */
   busy = false
+  /** It ended itself: no further message is taken. */
+  exiting = false
 
   readonly #report: (report: Report) => void
 
@@ -49,9 +51,10 @@ export class HostedActor {
   }
 
   /** Forgets a client that is gone, once what it sent has run. */
-  forget(client: number): void {
-    const index = this.inlets.findIndex((inlet) => inlet.client === client)
-    if (index >= 0) this.inlets.splice(index, 1)
+  forgetIfGone(inlet: Inlet): void {
+    if (!inlet.leaving) return
+    this.inlets.splice(this.inlets.indexOf(inlet), 1)
+    this.#report({ report: 'laneDropped', id: this.id, client: inlet.client })
   }
 
   get pending(): boolean {

@@ -37,7 +37,7 @@ export interface LaneGrant {
 }
 
 export type Order =
-  | { order: 'start'; id: string; blueprint: Blueprint; buffers: Record<string, SharedArrayBuffer>; lanes: LaneGrant[]; incarnation: number; recoverAs: number }
+  | { order: 'start'; id: string; blueprint: Blueprint; buffers: Record<string, SharedArrayBuffer>; lanes: LaneGrant[]; incarnation: number; failedStarts: number; recoverAs: number }
   | { order: 'stop'; id: string; deadlineMs: number }
   | { order: 'lane'; id: string; lane: LaneGrant }
   | { order: 'dropLane'; id: string; client: number }
@@ -49,4 +49,6 @@ export type Report =
   | { report: 'started'; id: string }
   | { report: 'failed'; id: string; error: ErrorDescription }
   | { report: 'stopped'; id: string }
+  | { report: 'exited'; id: string; reason: 'normal' | 'error'; error?: ErrorDescription }
+  | { report: 'laneDropped'; id: string; client: number }
   | { report: 'largeDone'; id: string; client: number; largeId: number }

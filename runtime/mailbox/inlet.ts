@@ -39,6 +39,8 @@ export class Inlet implements Request {
   deadline = 0
   hasDeadline = false
   seq = 0
+  /** Its client is gone: the host forgets it once it is empty. */
+  leaving = false
 
   /** Bodies that came outside the ring, by their numbers; filled by the host. */
   readonly large = new Map<number, SharedArrayBuffer>()

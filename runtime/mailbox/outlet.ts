@@ -70,7 +70,7 @@ export class Pending {
 
 interface Deferred {
   readonly pending: Pending | undefined
-  readonly body: Buffer | SharedArrayBuffer
+  readonly body: Buffer
   readonly code: number
   readonly flags: number
   readonly deadline: number
@@ -86,11 +86,11 @@ export class Outlet {
   dropped = 0
 
   readonly #bounds: MailboxBounds
-  #words = EMPTY_WORDS
-  #ring = EMPTY_WORDS
-  #ringBytes = Buffer.alloc(0)
-  #replies = EMPTY_WORDS
-  #replyBytes = Buffer.alloc(0)
+  #words: Int32Array = EMPTY_WORDS
+  #ring: Int32Array = EMPTY_WORDS
+  #ringBytes: Buffer = Buffer.alloc(0)
+  #replies: Int32Array = EMPTY_WORDS
+  #replyBytes: Buffer = Buffer.alloc(0)
   #mask = 0
   #replyMask = 0
   #maxBytes = 0

@@ -1,0 +1,66 @@
+/**
+ * What the system thread knows of one actor: where it runs and who has a lane to it. Lives as long as the actor has
+ * a place in the tree, across its incarnations.
+ */
+import type { ActorAddress, Blueprint } from '../actor.js'
+import { Bell } from '../mailbox/bell.js'
+import { LANE_STATE, STATE } from '../mailbox/lane.js'
+import type { ActorExit } from '../system-api.js'
+import type { HostSlot } from './host-slot.js'
+
+export class ActorRecord implements ActorAddress {
+  readonly id: string
+  readonly blueprint: Blueprint
+  readonly host: HostSlot
+  readonly buffers: Record<string, SharedArrayBuffer>
+  /** The lane of each client, by its id. */
+  readonly lanes = new Map<number, { lane: SharedArrayBuffer; bell: SharedArrayBuffer }>()
+  /** Ends the promises of `watch`. */
+  readonly watchers = new Set<(exit: ActorExit) => void>()
+  /** A start, a stop or an end in progress is waited for by these. */
+  settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
+  settleStop: (() => void) | undefined
+  settleExit: ((exit: ActorExit) => void) | undefined
+
+  constructor(id: string, blueprint: Blueprint, host: HostSlot, buffers: Record<string, SharedArrayBuffer>) {
+    this.id = id
+    this.blueprint = blueprint
+    this.host = host
+    this.buffers = buffers
+  }
+
+  get name(): string | undefined {
+    return this.blueprint.name
+  }
+
+  get mailbox(): Blueprint['mailbox'] {
+    return this.blueprint.mailbox
+  }
+
+  get crashCode(): Blueprint['crashCode'] {
+    return this.blueprint.crashCode
+  }
+
+  /** As it is sent to other threads. */
+  address(): ActorAddress {
+    const { id, name, mailbox, crashCode } = this
+    return { id, name, mailbox, crashCode }
+  }
+
+  /** Nobody will answer any more: every client hears of it. */
+  closeLanes(): void {
+    for (const { lane, bell } of this.lanes.values()) {
+      markLane(lane, LANE_STATE.closed)
+      new Bell(bell).ring()
+    }
+  }
+
+  ended(exit: ActorExit): void {
+    for (const watcher of this.watchers) watcher(exit)
+    this.watchers.clear()
+  }
+}
+
+export function markLane(lane: SharedArrayBuffer, state: number): void {
+  Atomics.store(new Int32Array(lane, 0, STATE + 1), STATE, state)
+}

@@ -1,0 +1,137 @@
+/**
+ * A host as the system thread sees it: a place for one thread, started when its first actor starts and again
+ * after it died. What died with a thread ended by one and the same `ThreadDeath`.
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { HostKind } from '../actor.js'
+import { monotonicMs, type NodeClock } from '../clock.js'
+import { CacheError, reviveError } from '../errors.js'
+import { runHost } from '../host/host.js'
+import { FUNCTION_DUE, ORDERS, type HostStart, type Order, type Report } from '../host/protocol.js'
+import { Bell } from '../mailbox/bell.js'
+import { Thread } from '../threads.js'
+
+/** How a host's thread ended. */
+export class ThreadDeath {
+  readonly error: Error
+  /** It was killed because a function ran over its time limit. */
+  readonly functionTimeout: boolean
+
+  constructor(error: Error, functionTimeout: boolean) {
+    this.error = error
+    this.functionTimeout = functionTimeout
+  }
+}
+
+export interface HostSlotOptions {
+  id: string
+  kind: HostKind
+  heapMb: number | undefined
+  node: string
+  clock: NodeClock
+  bell: SharedArrayBuffer
+  words: SharedArrayBuffer
+  /** Makes the host's own client known to the system; called at each start of its thread. */
+  connectClient(): HostStart['client']
+  onReport(report: Report): void
+  /** The thread died; its client is gone. */
+  onDeath(death: ThreadDeath, client: number): void
+}
+
+const HOST_ENTRY = new URL('../host/host.js', import.meta.url)
+
+export class HostSlot {
+  readonly id: string
+  readonly bell: SharedArrayBuffer
+  /** Ids of the actors that run, start or stop here. */
+  readonly actors = new Set<string>()
+  readonly #options: HostSlotOptions
+  readonly #words: Int32Array
+  readonly #bell: Bell
+  #thread: Thread | undefined
+  #port: MessagePort | undefined
+  #death: Promise<ThreadDeath> | undefined
+  #killedFor: 'functionTimeout' | undefined
+  #client = 0
+  /** How the thread before the one that runs ended, for what it left unfinished. */
+  lastDeath: ThreadDeath | undefined
+
+  constructor(options: HostSlotOptions) {
+    this.id = options.id
+    this.bell = options.bell
+    this.#options = options
+    this.#words = new Int32Array(options.words)
+    this.#bell = new Bell(options.bell)
+  }
+
+  get running(): boolean {
+    return this.#port !== undefined
+  }
+
+  /** Starts the thread if it is not running. Returns the promise of its end. */
+  ensureRunning(): Promise<ThreadDeath> {
+    if (this.#death !== undefined) return this.#death
+    const { id, kind, node, clock, bell, words, heapMb } = this.#options
+    const { port1, port2 } = new MessageChannel()
+    this.#port = port1
+    port1.on('message', (report: Report) => this.#options.onReport(report))
+    Atomics.store(this.#words, FUNCTION_DUE, 0)
+    const client = this.#options.connectClient()
+    this.#client = client.id
+    const start: HostStart = { id, kind: kind === 'blocking' ? 'blocking' : 'evented', node, port: port2, bell, words, clock: clock.buffer, client }
+    if (kind === 'system') {
+      // Runs in this very thread, by the same loop.
+      void runHost(start)
+      this.#death = new Promise(() => undefined)
+      return this.#death
+    }
+    this.#thread ??= new Thread({ entry: HOST_ENTRY, name: 'runHost', heapMb })
+    this.#death = this.#thread.run(start, [port2, client.control]).then(({ error }) => this.#died(error ?? new Error('the host returned')))
+    return this.#death
+  }
+
+  /** Sends an order. Lost if the thread is not running: every start sends everything anew. */
+  order(order: Order): void {
+    if (this.#port === undefined) return
+    this.#port.postMessage(order)
+    Atomics.add(this.#words, ORDERS, 1)
+    this.#bell.ring()
+  }
+
+  /** Kills the thread if a user's function runs there over its limit. */
+  async checkFunctionLimit(): Promise<void> {
+    const due = Atomics.load(this.#words, FUNCTION_DUE)
+    if (due === 0 || ((due - (monotonicMs() | 0)) | 0) > 0 || this.#killedFor !== undefined) return
+    this.#killedFor = 'functionTimeout'
+    await this.kill()
+  }
+
+  async kill(): Promise<void> {
+    if (this.#options.kind === 'system') throw new CacheError('ERR_INVALID_ARGUMENT', 'the system thread is killed by its node, not by itself')
+    await this.#thread?.kill()
+  }
+
+  /** Ends the thread for good. */
+  async close(): Promise<void> {
+    this.order({ order: 'exit' })
+    await this.#thread?.close()
+    this.#port?.close()
+    this.#port = undefined
+  }
+
+  #died(error: Error): ThreadDeath {
+    const death = new ThreadDeath(error, this.#killedFor === 'functionTimeout')
+    this.#killedFor = undefined
+    this.lastDeath = death
+    this.#port?.close()
+    this.#port = undefined
+    this.#death = undefined
+    this.#options.onDeath(death, this.#client)
+    return death
+  }
+}
+
+/** The error in a host's report that an actor could not start. */
+export function startError(report: Extract<Report, { report: 'failed' }>): Error {
+  return reviveError(report.error)
+}
