@@ -87,7 +87,7 @@ export function emptyMemory(): ChildMemory {
 
 /** The delay before a restart; the children that wait for it are those that refer to it. */
 export interface RestartWait {
-  cancel(): void
+  cancel: () => void
 }
 
 /** A supervisor's record of one child. Written by its supervisor only. */

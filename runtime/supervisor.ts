@@ -26,7 +26,6 @@ export class Supervisor implements StartedChild {
   readonly #memory: ChildMemory
   readonly #intensity: RestartIntensity
   readonly #children: ChildList
-  readonly #waits = new Set<RestartWait>()
   readonly #settleExited: (exit: ChildExit) => void
   #state: 'new' | ChildState = 'new'
   #queue: Promise<unknown> = Promise.resolve()
@@ -225,7 +224,7 @@ export class Supervisor implements StartedChild {
   async #halt(child: Child, keep = false): Promise<void> {
     const { started, spec, wait } = child
     child.wait = undefined
-    if (!this.#children.all.some((one) => one.wait === wait)) wait?.cancel()
+    if (!this.#children.all.some((one) => one.wait === wait)) wait?.cancel() // nobody waits for it any more
     if (started !== undefined) {
       child.state = 'stopping'
       if (!child.ended) {
@@ -273,22 +272,17 @@ export class Supervisor implements StartedChild {
     const delayMs = child.delay.next(exit, timers.now(), random)
     const group = this.#children.restartingWith(child)
     for (const member of group.toReversed()) {
-      if (member !== child) await this.#halt(member)
+      await this.#halt(member) // also `child`, which is gone already
       if (this.#isStopping()) return
     }
     this.#emit({ type: 'restarting', path, delayMs, failuresInARow: child.delay.failuresInARow })
-    let cancel = (): void => undefined
-    const wait: RestartWait = { cancel: () => { this.#waits.delete(wait); cancel() } }
+    const wait: RestartWait = { cancel: () => undefined }
     for (const member of this.#children.all.filter((one) => group.includes(one))) { // those that were not forgotten
       member.state = 'restarting'
       member.wait = wait
     }
-    this.#waits.add(wait)
-    const resume = (): void => {
-      this.#waits.delete(wait)
-      this.#react(() => this.#resume(wait))
-    }
-    if (delayMs > 0) cancel = timers.after(delayMs, resume)
+    const resume = (): void => this.#react(() => this.#resume(wait))
+    if (delayMs > 0) wait.cancel = timers.after(delayMs, resume)
     else resume()
   }
 
@@ -319,7 +313,6 @@ export class Supervisor implements StartedChild {
   async #end(exit: ChildExit): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopping'
-    for (const wait of [...this.#waits]) wait.cancel()
     for (const child of this.#children.all.toReversed()) await this.#halt(child, true)
     this.#state = 'stopped'
     this.#settleExited(exit)

@@ -95,6 +95,22 @@ export class FakeDriver implements ChildDriver {
   }
 }
 
+/** Timers that tell how many of them are left. */
+class CountingTimers extends ClockTimers {
+  pending = 0
+
+  override after(delayMs: number, run: () => void): () => void {
+    let done = false
+    const finish = (): void => {
+      if (!done) this.pending--
+      done = true
+    }
+    this.pending++
+    const cancel = super.after(delayMs, () => { finish(); run() })
+    return () => { finish(); cancel() }
+  }
+}
+
 export function actor(id: string, more: Partial<ActorSpec> = {}): ActorSpec {
   return { kind: 'actor', id, restart: 'permanent', shutdownMs: 5000, actor: null, ...more }
 }
@@ -118,7 +134,7 @@ export function superviseWithFakes() {
   const driver = new FakeDriver()
   const clock = new NodeClock()
   clock.hold()
-  const timers = new ClockTimers(clock)
+  const timers = new CountingTimers(clock)
   const events: SupervisorEvent[] = []
   const built: Supervisor[] = []
 
@@ -127,6 +143,7 @@ export function superviseWithFakes() {
     for (const one of built.splice(0)) await one.stop()
     driver.reset()
     timers.close()
+    timers.pending = 0
     events.length = 0
   })
 

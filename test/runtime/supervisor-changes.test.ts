@@ -20,6 +20,12 @@ describe('supervisor: trees and changes', () => {
       expect(top.tree().children[1]).to.include({ restarts: 1, incarnation: 2, state: 'running' })
     })
 
+    it('temporary children of a spec are there again after the restart of their supervisor', async () => {
+      await running({ children: [inner({ maxRestarts: 0, children: [actor('x'), actor('t', { restart: 'temporary' })] })] })
+      await end('x')
+      expect(driver.attempts.get('t')!.map(({ incarnation }) => incarnation)).to.deep.equal([1, 2])
+    })
+
     it('escalates over two levels to the top, and everything is stopped in reverse', async () => {
       const top = await running({ maxRestarts: 0, children: [actor('a'), supervisor({ id: 'middle', maxRestarts: 0, children: [actor('m'), inner()] })] })
       await end('x')
@@ -133,6 +139,9 @@ describe('supervisor: trees and changes', () => {
       await advance(50)
       expect(driver.take()).to.deep.equal(['start b'])
       expect(states(top)).to.deep.equal({ a: 'stopped', b: 'running' })
+      await end('b')
+      await Promise.all([top.terminateChild('a'), top.terminateChild('b')])
+      expect(timers.pending, 'nobody waits any more').to.equal(0)
     })
 
     it('an exit while others are being restarted is dealt with afterwards', async () => {
@@ -167,9 +176,23 @@ describe('supervisor: trees and changes', () => {
       expect(await end('a')).to.deep.equal(['stop a'])
       a.open()
       await terminated
+      expect(events.map(({ type }) => type)).to.deep.equal(['started', 'stopped'])
       await settle()
       expect(driver.take()).to.deep.equal([])
       expect(states(top)).to.deep.equal({ a: 'stopped' })
+    })
+
+    it('stop while a group is being stopped ends its restart', async () => {
+      const top = await running({ strategy: 'one_for_all', backoff: { first: 50 }, children: [actor('a'), actor('b'), actor('c')] })
+      const b = gate()
+      driver.stopGates.set('b', b)
+      await end('c')
+      const stopped = top.stop()
+      b.open()
+      await stopped
+      expect(driver.take()).to.deep.equal(['stop a'])
+      expect(timers.pending).to.equal(0)
+      expect(events.some(({ type }) => type === 'restarting')).to.equal(false)
     })
 
     it('stop in the middle of a restart waits for the start in progress and stops it', async () => {

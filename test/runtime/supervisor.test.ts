@@ -3,7 +3,7 @@ import { CacheError } from '../../runtime/errors.js'
 import { RESTARTS, STRATEGIES, supervisor } from '../../runtime/supervisor-spec.js'
 import { actor, gate, rejection, settle, states, superviseWithFakes } from './fake-driver.js'
 
-const { driver, events, build, running, advance, end, delays } = superviseWithFakes()
+const { driver, timers, events, build, running, advance, end, delays } = superviseWithFakes()
 
 describe('supervisor', () => {
   describe('starts and stops', () => {
@@ -69,6 +69,18 @@ describe('supervisor', () => {
       const second = top.stop(0)
       await Promise.all([first, second])
       expect(driver.life('a').deadlines).to.deep.equal([5000, 0])
+    })
+
+    it('a second stop does not lengthen the deadline', async () => {
+      const top = await running({ children: [actor('a')] })
+      const a = gate()
+      driver.stopGates.set('a', a)
+      const stopped = [top.stop(100)]
+      await settle()
+      stopped.push(top.stop(), top.stop(7000))
+      a.open()
+      await Promise.all(stopped)
+      expect(driver.life('a').deadlines).to.deep.equal([100])
     })
 
     it('may be stopped twice, before its start and without children', async () => {
@@ -202,7 +214,9 @@ describe('supervisor', () => {
     it('stop during a delay ends it', async () => {
       const top = await running({ backoff: { first: 50 }, children: [actor('a'), actor('b')] })
       await end('a')
+      expect(timers.pending).to.equal(1)
       await top.stop()
+      expect(timers.pending).to.equal(0)
       await advance(50)
       expect(driver.take()).to.deep.equal(['stop b'])
     })
@@ -266,6 +280,15 @@ describe('supervisor', () => {
       expect((await top.exited).error!.cause).to.include({ message: 'a crashed' })
     })
 
+    it('counts failed starts in a row until one succeeds', async () => {
+      await running({ backoff: { then: 0 }, children: [actor('a')] })
+      for (let at = 0; at < 2; at++) {
+        driver.failing.set('a', 2)
+        await end('a')
+      }
+      expect(driver.attempts.get('a')!.map(({ failedStartsInARow }) => failedStartsInARow)).to.deep.equal([0, 0, 1, 2, 0, 1, 2])
+    })
+
     it('does not count a death that does not count', async () => {
       const top = await running({ maxRestarts: 0, children: [actor('a')] })
       for (let at = 0; at < 5; at++) expect(await end('a', 'error', { counts: false })).to.deep.equal(['start a'])
@@ -281,7 +304,10 @@ describe('supervisor', () => {
         await settle()
         expect(states(top)).to.deep.equal({ a: 'running', b: 'running', c: 'running', d: 'running' })
         expect(Math.max(...delays())).to.equal(0)
-        const starts = driver.take().filter((line) => line.startsWith('start'))
+        const log = driver.take()
+        expect(log.filter((line) => line.startsWith('stop')), 'the dead are not stopped').to.deep.equal(strategy === 'one_for_all' ? ['stop a'] : [])
+        expect(events.filter(({ type }) => type === 'restarting').length).to.equal(strategy === 'one_for_all' ? 1 : 3)
+        const starts = log.filter((line) => line.startsWith('start'))
         expect(starts.toSorted()).to.deep.equal([...strategy === 'one_for_all' ? ['start a'] : [], 'start b', 'start c', 'start d'])
         driver.life('a').exit('error')
         await settle()
