@@ -76,7 +76,17 @@ export interface ActorRef<H = Handlers> {
   tell(message: MessageOf<H>): boolean
 }
 
-export interface ActorOptions<S, A extends unknown[], H extends Handlers<S>> {
+/** Makes the state of an actor; what follows the context are the arguments of its specs. */
+// `any`, so that an argument with a default value and no type of its own is accepted.
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type Init = (context: ActorContext, ...args: any[]) => unknown
+
+/** The state that an `init` makes. */
+export type StateOf<I extends Init> = Awaited<ReturnType<I>>
+
+type ArgumentsOf<I extends Init> = I extends (context: ActorContext, ...args: infer A) => unknown ? A : never
+
+export interface ActorOptions<I extends Init, H extends Handlers<StateOf<I>>> {
   /** Default `'shared'`. */
   host?: 'shared' | 'own' | 'blocking'
   /** Limit of the host thread's heap in MiB; for `own` and `blocking`. */
@@ -84,11 +94,11 @@ export interface ActorOptions<S, A extends unknown[], H extends Handlers<S>> {
   /** Bounds of each lane of its mailbox. */
   mailbox?: Partial<MailboxBounds>
   /** Makes the state. Runs at every start; what it throws fails the start. */
-  init?: (context: ActorContext, ...args: A) => S | Promise<S>
+  init?: I
   /** One message at a time, in order from each sender. An error thrown here is the reply; it does not end the actor. */
   handlers: H
   /** Called when it is stopped in good order, after its queue was drained. */
-  stop?: (state: S) => void | Promise<void>
+  stop?: (state: StateOf<I>) => void | Promise<void>
 }
 
 /** How a low-level actor of this package takes requests: bytes in, bytes out, no tuples. */
@@ -164,9 +174,9 @@ const SPAWN_NAMES = ['id', 'name', 'args', 'restart', 'shutdown']
  *
  * @throws `ERR_INVALID_OPTION` for an unknown option or a value that is not allowed.
  */
-export function defineActor<S = undefined, A extends unknown[] = [], H extends Handlers<S> = Handlers<S>>(
-  name: string, module: string, options: ActorOptions<S, A, H>,
-): ActorDefinition<A, H> {
+export function defineActor<H extends Handlers<StateOf<I>>, I extends Init = () => undefined>(
+  name: string, module: string, options: ActorOptions<I, H>,
+): ActorDefinition<ArgumentsOf<I>, H> {
   const own = ownOptions(options, OPTION_NAMES)
   if (typeof own['handlers'] !== 'object' || own['handlers'] === null) {
     throw invalidOption('handlers', own['handlers'], 'an object of functions')
@@ -181,12 +191,12 @@ export function defineActor<S = undefined, A extends unknown[] = [], H extends H
   behaviours.set(`${module}#${name}`, {
     raw: undefined,
     handlers,
-    init: (context, args) => init?.(context, ...(args as A)),
-    stop: (state) => stop?.(state as S),
+    init: (context, args) => init?.(context, ...(args as never[])),
+    stop: (state) => stop?.(state as StateOf<I>),
   })
   const heapMb = own['heapMb'] === undefined ? undefined : numberWithin(own['heapMb'], 8, 65_536, 'heapMb')
   const mailbox = readBounds(own['mailbox'])
-  return definition<A, H>(name, (args) => ({
+  return definition<ArgumentsOf<I>, H>(name, (args) => ({
     module, definition: name, args, host: { kind: host, ...(heapMb === undefined ? {} : { heapMb }) },
     mailbox, buffers: {}, crashCode: 'ERR_ACTOR_CRASHED',
   }))

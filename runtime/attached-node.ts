@@ -8,9 +8,10 @@ import { SystemConnection } from './connection.js'
 import { ControlLink } from './control.js'
 import { CacheError } from './errors.js'
 import { Bell } from './mailbox/bell.js'
-import type { ActorAddress, ActorRef, ActorSpec, HandlersOf } from './actor.js'
+import type { ActorAddress, ActorRef, HandlersOf } from './actor.js'
 import type { MessagePort } from 'node:worker_threads'
 import type { NodeAttachment } from './node.js'
+import type { ActorSpec } from './supervisor-spec.js'
 import type { SystemApi } from './system-api.js'
 
 export class AttachedNode {

@@ -107,6 +107,7 @@ export class Inlet implements Request {
     if (this.#taken === this.#done) return
     this.#skipPads()
     if (this.#taken === this.#done) return
+    this.#tail = this.#taken
     this.#read()
     this.#doneCount++
     if (!this.isAsk || this.clientGone) return this.#complete()
