@@ -34,8 +34,11 @@ export class HostedActor {
     const actor = new HostedActor(id, behaviour, report)
     actor.state = await behaviour.init(context, blueprint.args)
     // Only now: if the start fails, the next incarnation finds the mailbox as it was.
-    for (const lane of lanes) actor.adopt(lane).recover(recoverAs)
-    for (const inlet of actor.inlets) inlet.ring()
+    for (const lane of lanes) {
+      actor.adopt(lane).recover(recoverAs)
+      // Without being asked: the predecessor may have died between its last reply and the ring.
+      new Bell(lane.bell).ring()
+    }
     return actor
   }
 
