@@ -128,7 +128,8 @@ export interface Blueprint {
   module: string
   definition: string
   args: unknown
-  host: { kind: HostKind; slot?: string; heapMb?: number }
+  /** `pool` and `index` place it on one of the threads of a pool that the node sized; without, it has a thread of its own. */
+  host: { kind: HostKind; pool?: string; index?: number; heapMb?: number }
   mailbox: MailboxBounds
   /** Shared buffers by name, with their sizes in bytes. */
   buffers: Record<string, number>

@@ -19,6 +19,12 @@ export function parseDuration(value: unknown, optionName: string, infinite = fal
   return parsed === 0 ? 0 : parsed // not -0
 }
 
+/** The milliseconds of a number or a string with a unit, negative ones too; NaN for anything else. */
+export function readDuration(value: unknown): number {
+  const parsed = typeof value === 'number' ? value : typeof value === 'string' ? parseString(value) : NaN
+  return Number.isFinite(parsed) ? parsed : NaN
+}
+
 /** NaN, or against its type `undefined`, for what `ms` cannot read; it throws for the empty and the very long. */
 function parseString(value: string): number {
   return value === '' || value.length > 100 ? NaN : ms(value as StringValue) // the type lists the units, and any string may come

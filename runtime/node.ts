@@ -59,6 +59,7 @@ export class Node {
   /** How often the system thread was restarted. */
   systemRestarts = 0
 
+  readonly #pools: Record<string, number>
   readonly #ids = new SharedArrayBuffer(4)
   readonly #thread = new Thread({ entry: SYSTEM_ENTRY, name: 'runSystem' })
   readonly #attached = new Map<number, AttachedClient>()
@@ -68,8 +69,9 @@ export class Node {
   #recovering: Promise<void> | undefined
   readonly #onStopped: (() => void)[] = []
 
-  private constructor(name: string) {
+  protected constructor(name: string, pools: Record<string, number>) {
     this.name = name
+    this.#pools = pools
     // Clients are numbered: 0 is the system thread's own, 1 the main thread's.
     new Int32Array(this.#ids)[0] = 2
     this.#connection = new SystemConnection()
@@ -77,18 +79,23 @@ export class Node {
   }
 
   /** Starts a node; resolves when its system thread runs. */
-  static async start(name: string): Promise<Node> {
+  static async start(name = 'node'): Promise<Node> {
+    const node = new Node(name, {})
+    await node.startUp()
+    return node
+  }
+
+  /** Starts the system thread. Leaves nothing behind if that fails. */
+  protected async startUp(): Promise<void> {
     if (isHostThread()) {
       throw new CacheError('ERR_INVALID_OPTION', 'a node cannot be started on a thread of the library: a module of actors or functions must not start nodes or caches when it is loaded')
     }
-    const node = new Node(name)
     try {
-      await node.#startSystem()
+      await this.#startSystem()
     } catch (error) {
-      await node.#thread.close()
+      await this.#thread.close()
       throw error
     }
-    return node
   }
 
   get stopped(): boolean {
@@ -207,7 +214,7 @@ export class Node {
     const clients = [{ id: 1, bell: this.client.bell.buffer }, ...this.#attached.values()]
     const channels = clients.map(() => new MessageChannel())
     const start: SystemStart = {
-      node: this.name, clock: this.clock.buffer, ids: this.#ids, vault: this.vault.snapshot(), vaultPort: vaultChannel.port2,
+      node: this.name, clock: this.clock.buffer, ids: this.#ids, pools: this.#pools, vault: this.vault.snapshot(), vaultPort: vaultChannel.port2,
       clients: clients.map(({ id, bell }, index): ClientPorts => ({ id, bell, control: channels[index]!.port1 })),
     }
     const { error } = await this.#thread.run(start, [vaultChannel.port2, ...start.clients.map(({ control }) => control)])

@@ -26,6 +26,8 @@ export interface SystemStart {
   clock: SharedArrayBuffer
   /** Counts client ids, for all threads. */
   ids: SharedArrayBuffer
+  /** How many threads each pool of hosts has. */
+  pools: Record<string, number>
   vault: VaultEntries
   vaultPort: MessagePort
   /** The clients that are alive: the main thread and those attached. */
@@ -297,8 +299,9 @@ export class System {
     return record
   }
 
-  #hostFor(id: string, { kind, slot, heapMb }: Blueprint['host']): HostSlot {
-    const hostId = kind === 'shared' || kind === 'system' ? kind : slot ?? id
+  #hostFor(id: string, { kind, pool, index = 0, heapMb }: Blueprint['host']): HostSlot {
+    const inPool = pool === undefined ? undefined : `${pool}-${index % (this.#start.pools[pool] ?? 1)}`
+    const hostId = kind === 'shared' || kind === 'system' ? kind : inPool ?? id
     const known = this.#hosts.get(hostId)
     if (known !== undefined) return known
     const host: HostSlot = new HostSlot({

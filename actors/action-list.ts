@@ -1,0 +1,39 @@
+/** All actions. A new one is a file in `actions/` and a line here. */
+import { numberActions } from './action-codes.js'
+import type { Action } from './action.js'
+import { clear } from './actions/clear.js'
+import { decr } from './actions/decr.js'
+import { delMany } from './actions/del-many.js'
+import { del } from './actions/del.js'
+import { exists } from './actions/exists.js'
+import { expireAt } from './actions/expire-at.js'
+import { expire } from './actions/expire.js'
+import { getAndUpdate } from './actions/get-and-update.js'
+import { getMany } from './actions/get-many.js'
+import { get } from './actions/get.js'
+import { incr } from './actions/incr.js'
+import { inspect } from './actions/inspect.js'
+import { isEmpty } from './actions/is-empty.js'
+import { keys } from './actions/keys.js'
+import { persist } from './actions/persist.js'
+import { purge } from './actions/purge.js'
+import { put } from './actions/put.js'
+import { refresh } from './actions/refresh.js'
+import { size } from './actions/size.js'
+import { sweep } from './actions/sweep.js'
+import { sync } from './actions/sync.js'
+import { take } from './actions/take.js'
+import { touch } from './actions/touch.js'
+import { ttl } from './actions/ttl.js'
+import { update } from './actions/update.js'
+
+/** The methods of every handle. */
+export const ACTIONS: readonly Action[] = [
+  get, getMany, put, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
+  refresh, touch, clear, purge, getAndUpdate, inspect,
+]
+
+/** Messages that no handle offers. */
+const INTERNAL: readonly Action[] = [sync, sweep]
+
+numberActions([...ACTIONS, ...INTERNAL])

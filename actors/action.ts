@@ -1,0 +1,58 @@
+/**
+ * The contract of an action. One file for each in `actions/`, from which the handle's method, the message, the types
+ * and the shard's part come; `action-list.ts` names them all.
+ *
+ * An action's file adds its method to `CacheActions`, where its documentation stands, and exports an `Action`.
+ */
+import { invalidArgument } from '../runtime/errors.js'
+import type { Duration } from '../runtime/duration.js'
+import type { Request } from '../runtime/mailbox/inlet.js'
+import type { Caller } from './caller.js'
+import type { Shard } from './shard.js'
+
+/** The methods of a cache. Each action's file adds its own. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
+export interface CacheActions<V> {}
+
+/** What the last parameter of every action may say. */
+export interface CallOptions {
+  /** How long the caller waits, in milliseconds or as `'5s'`. Default 5 s. It bounds the wait, never the work. */
+  timeout?: Duration | undefined
+  /** Rejects the call with the signal's reason. */
+  signal?: AbortSignal | undefined
+  /** This node only. */
+  local?: boolean | undefined
+  /** `false`: no hooks. */
+  notify?: boolean | undefined
+}
+
+export interface Action {
+  /** The method's name, and the message's. */
+  readonly name: string
+  /** Whether it changes entries: later reads of the same caller go behind it. */
+  readonly writes: boolean
+  /** How many parameters come before its options. */
+  readonly arity: number
+  /** Names of its own options, besides those of `CallOptions`. */
+  readonly options: readonly string[]
+  /**
+   * The caller's part, on the caller's thread: checks the arguments and sends, or reads shared memory.
+   * May throw; the handle makes a rejection of it.
+   */
+  call(caller: Caller, ...args: never[]): unknown
+  /** The shard's part: carries the request out and returns the reply. */
+  apply?(shard: Shard, request: Request): unknown
+}
+
+const COMMON = ['timeout', 'signal', 'local', 'notify']
+
+/** Refuses an argument that is no object of options, and options that the action does not have. */
+export function checkCallOptions(action: Pick<Action, 'name' | 'options'>, options: object | undefined): void {
+  if (options === undefined) return
+  if (typeof options !== 'object' || (options as unknown) === null) throw invalidArgument(`the last argument of ${action.name} is an object of options`)
+  for (const name in options) {
+    if (!COMMON.includes(name) && !action.options.includes(name)) {
+      throw invalidArgument(`${action.name} has no option '${name}', only ${[...action.options, ...COMMON].join(', ')}`)
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import type { Action, CallOptions } from '../action.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** Removes all entries. Resolves with how many there were. */
+    clear(options?: CallOptions): Promise<number>
+  }
+}
+
+export const clear: Action = {
+  name: 'clear', writes: true, arity: 0, options: [],
+  call(caller, options?: CallOptions) {
+    caller.noKey()
+    return caller.sendAll(clear, options, sum)
+  },
+  apply: (shard) => shard.writer.clear(),
+}
+
+/** Merges the counts of the shards. */
+export function sum(counts: unknown[]): number {
+  return (counts as number[]).reduce((total, count) => total + count, 0)
+}

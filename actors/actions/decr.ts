@@ -1,0 +1,16 @@
+import type { Action } from '../action.js'
+import { addTo, sendSum, type IncrOptions } from './incr.js'
+import type { Key } from '../../runtime/codec/key.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** Takes from the number of a key and resolves with the difference; otherwise as `incr`. */
+    decr<N extends number | bigint = number>(key: Key, by?: N, options?: IncrOptions<N>): Promise<N extends bigint ? bigint : number>
+  }
+}
+
+export const decr: Action = {
+  name: 'decr', writes: true, arity: 2, options: ['default'],
+  call: (caller, key: unknown, by?: number | bigint, options?: IncrOptions<number | bigint>) => sendSum(decr, caller, key, by, options, -1),
+  apply: (shard, request) => addTo(shard, request),
+}

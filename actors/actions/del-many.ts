@@ -1,0 +1,24 @@
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Key } from '../../runtime/codec/key.js'
+import { del } from './del.js'
+import { keysOf } from './get-many.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** Removes several keys, each on its own. Resolves with how many were there. */
+    delMany(keys: readonly Key[], options?: CallOptions): Promise<number>
+  }
+}
+
+export const delMany: Action = {
+  name: 'delMany', writes: true, arity: 1, options: [],
+  call(caller, keys: unknown, options?: CallOptions) {
+    checkCallOptions(delMany, options)
+    const all = keysOf(keys, 'delMany')
+    // Every key is looked at before the first one is removed.
+    for (const key of all) caller.key(key)
+    const replies = all.map((key) => del.call(caller, key as never, options as never))
+    if (caller.telling) return replies.every(Boolean)
+    return Promise.all(replies).then((were) => were.filter(Boolean).length)
+  },
+}

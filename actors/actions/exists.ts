@@ -1,0 +1,23 @@
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Key } from '../../runtime/codec/key.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** Whether there is an entry of the key. */
+    exists(key: Key, options?: CallOptions): Promise<boolean>
+  }
+}
+
+export const exists: Action = {
+  name: 'exists', writes: false, arity: 1, options: [],
+  call(caller, key: unknown, options?: CallOptions) {
+    caller.key(key)
+    checkCallOptions(exists, options)
+    if (!caller.hasUnansweredWrite) {
+      const found = caller.locate()
+      if (found >= 0) return Promise.resolve(found === 1)
+    }
+    return caller.send(exists, options)
+  },
+  apply: (shard, request) => shard.readable(request) !== 0,
+}

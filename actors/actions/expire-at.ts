@@ -1,0 +1,23 @@
+import { invalidArgument } from '../../runtime/errors.js'
+import type { Action, CallOptions } from '../action.js'
+import type { Key } from '../../runtime/codec/key.js'
+import { expire } from './expire.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * Lets an entry expire at a time of the wall clock: a `Date`, or milliseconds since 1970. A time in the past removes it
+     * at once. The time is converted here, once: a later jump of the wall clock changes nothing. Resolves with whether it was there.
+     */
+    expireAt(key: Key, time: number | Date, options?: CallOptions): Promise<boolean>
+  }
+}
+
+export const expireAt: Action = {
+  name: 'expireAt', writes: true, arity: 2, options: [],
+  call(caller, key: unknown, time: unknown, options?: CallOptions) {
+    const at = time instanceof Date ? time.getTime() : time
+    if (typeof at !== 'number' || Number.isNaN(at)) throw invalidArgument('expireAt needs a valid Date, or milliseconds since 1970')
+    return expire.call(caller, key as never, (at - Date.now()) as never, options as never)
+  },
+}

@@ -1,0 +1,81 @@
+import { Commit, Ignore } from '../commit.js'
+import { readExpire } from '../expiry.js'
+import { functionName, type FunctionReference } from '../../runtime/functions.js'
+import { readDuration, type Duration } from '../../runtime/duration.js'
+import { CacheError, invalidArgument } from '../../runtime/errors.js'
+import type { Action, CallOptions } from '../action.js'
+import type { Key } from '../../runtime/codec/key.js'
+
+/** Options of a call that runs a function: `args` is required exactly when the function has further parameters. */
+export type FunctionOptions<A extends unknown[]> = CallOptions & {
+  /** How long the function may run. Default: the cache's `functionTimeout`. */
+  functionTimeout?: Duration | undefined
+} & (A extends [] ? { args?: [] } : { args: A })
+
+/** What a function that updates a value of type `V` may return. */
+export type Updated<V> = V | Commit<V> | Ignore<unknown> | undefined
+
+/** What the caller gets of it. */
+export type ResultOf<R> = R extends Commit<infer T> | Ignore<infer T> ? T : R
+
+export type UpdateArguments<V, A extends unknown[]> = A extends []
+  ? [options?: FunctionOptions<A> & { default?: V }]
+  : [options: FunctionOptions<A> & { default?: V }]
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * Runs a synchronous function of a module inside the shard, on `(value | default | undefined, ...args)`, and stores what
+     * it returns; nothing comes between. `commit(value, { expire })` stores with an expiry; `ignore(value)`, and `undefined`, store
+     * nothing. The entry keeps its expiry and modified time; a new one gets the cache's expiry. Resolves with the new value.
+     *
+     * Errors: `ERR_UNKNOWN_FUNCTION`, `ERR_FUNCTION_NOT_REGISTERED` for a closure, `ERR_FUNCTION_FAILED` with its error as `cause`,
+     * `ERR_ASYNC_FUNCTION`, `ERR_FUNCTION_TIMEOUT`. Nothing is stored then.
+     */
+    getAndUpdate<A extends unknown[], R extends Updated<V>>(
+      key: Key, reference: FunctionReference<(value: V | undefined, ...args: A) => R>, ...options: UpdateArguments<V, A>
+    ): Promise<ResultOf<R>>
+    getAndUpdate(key: Key, name: string, options?: CallOptions & { functionTimeout?: Duration; args?: unknown[]; default?: V }): Promise<unknown>
+  }
+}
+
+interface UpdateCall extends CallOptions {
+  functionTimeout?: Duration
+  args?: unknown[]
+  default?: unknown
+}
+
+/** The rest is `[name, args, default, functionTimeoutMs]`. */
+export const getAndUpdate: Action = {
+  name: 'getAndUpdate', writes: true, arity: 2, options: ['args', 'default', 'functionTimeout'],
+  call(caller, key: unknown, reference: unknown, options?: UpdateCall) {
+    const args = options?.args ?? []
+    if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the function\'s further arguments')
+    const name = functionName(reference)
+    caller.key(key)
+    caller.rest([name, args, options?.default, readTimeLimit(options?.functionTimeout)])
+    return caller.send(getAndUpdate, options)
+  },
+  apply(shard, request) {
+    const [name, args, initial, timeoutMs] = shard.rest(request) as [string, unknown[], unknown, number | undefined]
+    const block = shard.live(request)
+    const result = shard.run(name, timeoutMs, [block === 0 ? initial : shard.valueOf(block), ...args])
+    if (result === undefined) return undefined
+    if (result instanceof Ignore) return result.value
+    const value: unknown = result instanceof Commit ? result.value : result
+    if (value === undefined) throw new CacheError('ERR_UNSUPPORTED_VALUE', `the function '${name}' committed undefined, which cannot be stored; use ignore(undefined)`)
+    const expire = result instanceof Commit && result.options.expire !== undefined ? readExpire(result.options.expire, 'expire of commit') : undefined
+    if (expire !== undefined) shard.storeFor(request, value, expire)
+    else if (block === 0) shard.storeNew(request, value)
+    else shard.replaceValue(request, block, value)
+    return value
+  },
+}
+
+/** The time limit of one function call in milliseconds, `undefined` for the default. */
+export function readTimeLimit(value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  const ms = readDuration(value)
+  if (ms > 0) return ms
+  throw invalidArgument('functionTimeout is a number of milliseconds above 0, or a string such as \'2s\'')
+}

@@ -1,0 +1,39 @@
+import type { Action, CallOptions } from '../action.js'
+import { checkCallOptions } from '../action.js'
+import { BUSY, MISSING } from '../../runtime/table/reader.js'
+import type { Key } from '../../runtime/codec/key.js'
+
+export interface GetOptions<D> extends CallOptions {
+  /** What a missing key reads as. Default `undefined`. */
+  default?: D
+}
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * The value of a key; the default, or `undefined`, if it is missing. Reads shared memory, without a message, unless
+     * a write of this handle to the key is unanswered: then it goes behind it.
+     */
+    get<D = undefined>(key: Key, options?: GetOptions<D>): Promise<V | D>
+  }
+}
+
+export const get: Action = {
+  name: 'get', writes: false, arity: 1, options: ['default'],
+  call(caller, key: unknown, options?: GetOptions<unknown>) {
+    caller.key(key)
+    if (options !== undefined) checkCallOptions(get, options)
+    if (!caller.hasUnansweredWrite) {
+      const value = caller.read()
+      if (value === MISSING) return Promise.resolve(options?.default)
+      if (value !== BUSY) return Promise.resolve(value)
+    }
+    const reply = caller.send(get, options)
+    // A stored value is never undefined.
+    return options?.default === undefined ? reply : reply.then((value) => value ?? (value === undefined ? options.default : value))
+  },
+  apply(shard, request) {
+    const block = shard.readable(request)
+    return block === 0 ? undefined : shard.replyValueOf(block)
+  },
+}

@@ -1,0 +1,100 @@
+import { invalidArgument, CacheError } from '../../runtime/errors.js'
+import { decodeKey, type Key } from '../../runtime/codec/key.js'
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Caller } from '../caller.js'
+import { formatBytes } from '../options.js'
+import { scanEntries } from '../scan.js'
+import { BUSY, MISSING } from '../../runtime/table/reader.js'
+import type { TreeNode } from '../../runtime/supervision-tree.js'
+import type { CacheConfig } from '../options.js'
+
+/** What `inspect` can be asked, with its answers. */
+export interface Inspections<V> {
+  /** The options that the cache runs with. */
+  cache: Omit<CacheConfig, 'seed'>
+  /** The cache's part of the supervision tree. */
+  tree: TreeNode
+  shards: { shard: number; entries: number; bytesUsed: number; capacityBytes: number }[]
+  /** This thread's lanes to the shards. */
+  mailboxes: { actor: string; outstanding: number; waiting: number; refused: number; dropped: number }[]
+  entry: { key: Key; value: V; modified: number; expires: number | null } | undefined
+}
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** Looks into the cache on this node: its options, its tree, its shards, this thread's mailboxes, its memory, an entry. */
+    inspect(what: 'cache' | 'config', options?: CallOptions): Promise<Inspections<V>['cache']>
+    inspect(what: 'tree', options?: CallOptions): Promise<TreeNode>
+    inspect(what: 'shards', options?: CallOptions): Promise<Inspections<V>['shards']>
+    inspect(what: 'mailboxes', options?: CallOptions): Promise<Inspections<V>['mailboxes']>
+    inspect(what: readonly ['memory', 'bytes'] | readonly ['expired', 'count'], options?: CallOptions): Promise<number>
+    inspect(what: readonly ['memory', 'text'], options?: CallOptions): Promise<string>
+    inspect(what: readonly ['expired', 'keys'], options?: CallOptions): Promise<Key[]>
+    inspect(what: readonly ['entry', Key], options?: CallOptions): Promise<Inspections<V>['entry']>
+  }
+}
+
+type Look = (caller: Caller, argument: unknown) => unknown
+
+const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
+  ['cache', ({ config: { seed: _seed, ...shown } }) => shown],
+  ['tree', (caller) => treeOf(caller)],
+  ['shards', ({ readers }) => readers.map(({ entries, bytesUsed, capacityBytes }, shard) => ({ shard, entries, bytesUsed, capacityBytes }))],
+  ['mailboxes', ({ client, description: { id } }) => client.inspect().filter(({ actor }) => actor.startsWith(`${id}/`))],
+  ['memory bytes', (caller) => memoryBytes(caller)],
+  ['memory text', (caller) => formatBytes(memoryBytes(caller))],
+  ['expired count', async (caller) => (await expiredKeys(caller)).length],
+  ['expired keys', (caller) => expiredKeys(caller)],
+  ['entry', (caller, key) => entryOf(caller, key)],
+])
+
+export const inspect: Action = {
+  name: 'inspect', writes: false, arity: 1, options: [],
+  async call(caller, what: unknown, options?: CallOptions) {
+    checkCallOptions(inspect, options)
+    caller.refuseIfStopped()
+    const [subject, argument] = Array.isArray(what) ? what as unknown[] : [what]
+    const look = typeof subject === 'string' ? LOOKS.get(typeof argument === 'string' && subject !== 'entry' ? `${subject} ${argument}` : subject) : undefined
+    if (look === undefined) throw invalidArgument(`inspect knows ${[...LOOKS.keys()].map((name) => name.includes(' ') ? `['${name.replace(' ', '\', \'')}']` : name === 'entry' ? '[\'entry\', key]' : `'${name}'`).join(', ')}`)
+    return look(caller, argument)
+  },
+}
+
+function memoryBytes({ readers }: Caller): number {
+  return readers.reduce((total, { bytesUsed }) => total + bytesUsed, 0)
+}
+
+async function treeOf({ client, description: { id } }: Caller): Promise<TreeNode> {
+  const root = await client.control<TreeNode>((api) => api.tree())
+  const found = id.split('/').reduce<TreeNode | undefined>((node, part) => node?.children.find((child) => child.id === part), root)
+  if (found === undefined) throw new CacheError('ERR_STOPPED', `${id} is not in the tree`)
+  return found
+}
+
+async function expiredKeys(caller: Caller): Promise<unknown[]> {
+  const now = caller.clock.now()
+  const found: unknown[] = []
+  await scanEntries(caller, { values: false, expired: true }, (batch, index) => {
+    const expires = batch.expires[index]!
+    if (expires !== 0 && expires <= now) found.push(decodeKey(batch.scratch.bytes, batch.keyStarts[index]!, batch.keyEnds[index]!))
+  })
+  return found
+}
+
+/** Value and times of one entry, expired or not. */
+async function entryOf(caller: Caller, key: unknown): Promise<unknown> {
+  for (;;) {
+    caller.key(key)
+    const reader = caller.readers[caller.shard]!
+    const found = caller.locateAny()
+    if (found === 0) return undefined
+    const { modifiedAt, expiresAt } = reader
+    const value = caller.readAny()
+    if (value === MISSING) return undefined
+    // Both looks have to have seen the same entry.
+    if (found === 1 && value !== BUSY && caller.locateAny() === 1 && reader.modifiedAt === modifiedAt && reader.expiresAt === expiresAt) {
+      return { key, value, modified: modifiedAt, expires: expiresAt === 0 ? null : expiresAt }
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

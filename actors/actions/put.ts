@@ -1,0 +1,50 @@
+import { readExpire, type Expire } from '../expiry.js'
+import { invalidArgument } from '../../runtime/errors.js'
+import type { Action, CallOptions } from '../action.js'
+import type { Key } from '../../runtime/codec/key.js'
+
+export interface PutOptions extends CallOptions {
+  /** Time to live. `null`: none, whatever the default. Not positive: the entry is removed. Default: the cache's. */
+  expire?: Expire | undefined
+  /** Store only if the key is missing, or only if it is there. */
+  if?: 'absent' | 'present' | undefined
+}
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * Stores a value, over the old one and its expiry. Resolves when it is in the memory of the key's owner: with `true`,
+     * or with whether it was stored if `if` is given.
+     *
+     * Errors: `ERR_TOO_LARGE`; `ERR_FULL` with the policy `none`. Nothing has changed then.
+     */
+    put(key: Key, value: V, options?: PutOptions): Promise<boolean>
+  }
+}
+
+/** The second section is the value; the rest, if there is any: `[expire, if]`. */
+export const put: Action = {
+  name: 'put', writes: true, arity: 2, options: ['expire', 'if'],
+  call(caller, key: unknown, value: unknown, options?: PutOptions) {
+    caller.key(key)
+    caller.value(value)
+    if (options !== undefined && (options.expire !== undefined || options.if !== undefined)) {
+      if (options.if !== undefined && options.if !== 'absent' && options.if !== 'present') throw invalidArgument('the option if of put is \'absent\' or \'present\'')
+      caller.rest([options.expire === undefined ? undefined : readExpire(options.expire, 'expire'), options.if])
+    }
+    return caller.send(put, options)
+  },
+  apply(shard, request) {
+    const [expire, condition] = shard.rest(request) as [number | null | undefined, string?] | undefined ?? []
+    if (condition !== undefined && (shard.live(request) !== 0) !== (condition === 'present')) return false
+    const expireMs = expire === undefined ? shard.config.defaultExpireMs : expire
+    if (expireMs !== null && expireMs <= 0) {
+      shard.checkSize(request)
+      const block = shard.find(request)
+      if (block !== 0) shard.writer.remove(block)
+    } else {
+      shard.putRequest(request, expireMs)
+    }
+    return true
+  },
+}

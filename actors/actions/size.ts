@@ -1,0 +1,28 @@
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import { scanEntries } from '../scan.js'
+import { sync } from './sync.js'
+
+export interface SizeOptions extends CallOptions {
+  /** `false`: only those that have not expired, counted one by one. Default `true`: also those not removed yet. */
+  expired?: boolean | undefined
+}
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** How many entries there are. */
+    size(options?: SizeOptions): Promise<number>
+  }
+}
+
+export const size: Action = {
+  name: 'size', writes: false, arity: 0, options: ['expired'],
+  async call(caller, options?: SizeOptions) {
+    checkCallOptions(size, options)
+    caller.refuseIfStopped()
+    await caller.settled(sync, { timeout: options?.timeout, signal: options?.signal })
+    let entries = 0
+    if (options?.expired === false) await scanEntries(caller, { values: false, expired: false }, () => void entries++)
+    else for (const reader of caller.readers) entries += reader.entries
+    return entries
+  },
+}

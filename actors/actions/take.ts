@@ -1,0 +1,24 @@
+import type { Action, CallOptions } from '../action.js'
+import type { Key } from '../../runtime/codec/key.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** The value of a key, which is removed; `undefined` if it is missing. */
+    take(key: Key, options?: CallOptions): Promise<V | undefined>
+  }
+}
+
+export const take: Action = {
+  name: 'take', writes: true, arity: 1, options: [],
+  call(caller, key: unknown, options?: CallOptions) {
+    caller.key(key)
+    return caller.send(take, options)
+  },
+  apply(shard, request) {
+    const block = shard.live(request)
+    if (block === 0) return undefined
+    const reply = shard.replyValueOf(block)
+    shard.writer.remove(block)
+    return reply
+  },
+}

@@ -1,0 +1,26 @@
+import type { Action, CallOptions } from '../action.js'
+import type { Key } from '../../runtime/codec/key.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /** Stores a value under a key that is there; its expiry and modified time stay. Resolves with whether it was there. */
+    update(key: Key, value: V, options?: CallOptions): Promise<boolean>
+  }
+}
+
+export const update: Action = {
+  name: 'update', writes: true, arity: 2, options: [],
+  call(caller, key: unknown, value: unknown, options?: CallOptions) {
+    caller.key(key)
+    caller.value(value)
+    return caller.send(update, options)
+  },
+  apply(shard, request) {
+    const block = shard.live(request)
+    if (block === 0) return false
+    const { writer } = shard
+    const { bytes, start, aEnd, bEnd } = request
+    writer.put(shard.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, writer.modifiedAt(block), writer.expiresAt(block), writer.duration(block))
+    return true
+  },
+}

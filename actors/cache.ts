@@ -1,0 +1,190 @@
+/**
+ * The handle of a cache: every action as a method, the same as messages, the synchronous reads, and the way to hand it to
+ * other threads. The methods come from the list of actions.
+ */
+import type { AskOptions } from '../runtime/actor.js'
+import type { Client } from '../runtime/client.js'
+import { CacheError, invalidArgument } from '../runtime/errors.js'
+import type { Key } from '../runtime/codec/key.js'
+import type { NodeAttachment } from '../runtime/node.js'
+import { setTableState, TABLE_STATE } from '../runtime/table/layout.js'
+import { BUSY, MISSING } from '../runtime/table/reader.js'
+import type { MessagePort } from 'node:worker_threads'
+import { ACTIONS } from './action-list.js'
+import type { Action, CacheActions } from './action.js'
+import { Caller, type CacheDescription } from './caller.js'
+
+/** Names of actions that are messages too. */
+export type ActionName = keyof CacheActions<unknown> & string
+
+/** Every message of a cache: the name of an action and its arguments. */
+export type CacheMessage<V> = { [K in ActionName]: readonly [K, ...Parameters<CacheActions<V>[K]>] }[ActionName]
+
+/** What an ask with a message resolves to. */
+export type CacheReply<V, M extends readonly [ActionName, ...unknown[]]> = Awaited<ReturnType<CacheActions<V>[M[0]]>>
+
+/** What `attachment()` returns: the descriptor, to be sent to one thread, and what has to be in its transfer list. */
+export interface Attachment {
+  descriptor: CacheDescriptor
+  transfer: MessagePort[]
+}
+
+/** Plain data and ports that make a handle of the same cache on another thread of the application. */
+export interface CacheDescriptor {
+  node: NodeAttachment
+  cache: CacheDescription
+}
+
+/** A cache, on one thread. Values come back as deep copies. */
+export interface Cache<V> extends CacheActions<V>, AsyncDisposable {
+  readonly name: string
+  /** Sends an action as a message and resolves with its result. `timeout` and `signal` are options of the call, not of the message. */
+  ask<const M extends CacheMessage<V>>(message: M, options?: AskOptions): Promise<CacheReply<V, M>>
+  /** Sends an action as a message, without a reply. True if it was queued, false (and counted) if the mailbox was full. */
+  tell(message: CacheMessage<V>): boolean
+  /**
+   * The value of a key, read from shared memory at once; `undefined` if it is missing. Does not wait for this thread's own
+   * unanswered writes. Throws `ERR_BUSY` if the entry is rewritten without pause for 100 ms.
+   */
+  getSync(key: Key): V | undefined
+  /** Whether there is an entry, as `getSync`. */
+  existsSync(key: Key): boolean
+  /** What another thread of the application needs for a handle of its own: for one thread, once. */
+  attachment(): Attachment
+  /** Stops the cache after what is queued was done, at most 5 s; then everything answers `ERR_STOPPED`, everywhere. May be called twice. */
+  stop(): Promise<void>
+}
+
+/** How a handle reaches the node that it belongs to. */
+export interface CacheHome {
+  readonly client: Client
+  /** Stops the cache's tree. */
+  stopCache(description: CacheDescription): Promise<void>
+  /** Makes another thread a client of the node. */
+  attach(): NodeAttachment
+}
+
+/** A synchronous read gives up after so many milliseconds of a writer that rewrites the entry without pause. */
+const SYNC_READ_MS = 100
+
+const BY_NAME = new Map<string, Action>(ACTIONS.map((action) => [action.name, action]))
+
+class Handle {
+  readonly name: string
+  readonly #caller: Caller
+  readonly #home: CacheHome
+  #stopping: Promise<void> | undefined
+
+  constructor(home: CacheHome, description: CacheDescription) {
+    this.name = description.config.name
+    this.#home = home
+    this.#caller = new Caller(home.client, description)
+  }
+
+  get caller(): Caller {
+    return this.#caller
+  }
+
+  getSync(key: unknown): unknown {
+    const caller = this.#caller
+    caller.key(key)
+    const value = caller.read()
+    if (value === MISSING) return undefined
+    return value === BUSY ? persevere(caller, () => caller.read()) : value
+  }
+
+  existsSync(key: unknown): boolean {
+    const caller = this.#caller
+    caller.key(key)
+    const found = caller.locate()
+    return (found < 0 ? persevere(caller, () => locateOrBusy(caller)) : found) === 1
+  }
+
+  async ask(message: unknown, options: AskOptions = {}): Promise<unknown> {
+    const [action, args] = this.#parse(message)
+    while (args.length < action.arity) args.push(undefined)
+    const own = args[action.arity] as object | undefined
+    args[action.arity] = { ...own, ...options }
+    return action.call(this.#caller, ...args as never[])
+  }
+
+  tell(message: unknown): boolean {
+    const [action, args] = this.#parse(message)
+    if (!action.writes) return true
+    const caller = this.#caller
+    caller.telling = true
+    try {
+      return action.call(caller, ...args as never[]) as boolean
+    } finally {
+      caller.telling = false
+    }
+  }
+
+  attachment(): Attachment {
+    this.#caller.refuseIfStopped()
+    const node = this.#home.attach()
+    return { descriptor: { node, cache: this.#caller.description }, transfer: [node.control, node.lifeline] }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #parse(message: unknown): [Action, unknown[]] {
+    const [name, ...args] = Array.isArray(message) ? message as unknown[] : []
+    const action = typeof name === 'string' ? BY_NAME.get(name) : undefined
+    if (action === undefined) throw invalidArgument(`a message is an array that begins with the name of an action (${[...BY_NAME.keys()].join(', ')}), such as ['get', key]`)
+    return [action, args]
+  }
+
+  async #stop(): Promise<void> {
+    const { description } = this.#caller
+    // From now on new calls are refused, on every thread; what is queued is done.
+    for (const { table } of description.shards) setTableState(table, TABLE_STATE.stopping)
+    await this.#home.stopCache(description)
+    for (const { table } of description.shards) setTableState(table, TABLE_STATE.stopped)
+  }
+}
+
+function locateOrBusy(caller: Caller): unknown {
+  const found = caller.locate()
+  return found < 0 ? BUSY : found
+}
+
+/** Reads again and again for a bounded time. */
+function persevere(caller: Caller, read: () => unknown): unknown {
+  const until = performance.now() + SYNC_READ_MS
+  do {
+    const value = read()
+    if (value === MISSING) return undefined
+    if (value !== BUSY) return value
+  } while (performance.now() < until)
+  throw new CacheError('ERR_BUSY', `the entry was rewritten without pause for ${SYNC_READ_MS} ms; read it with get, which asks shard ${caller.shard}`)
+}
+
+// Each action becomes a method. Up to four parameters are passed on one by one: an array for each call would cost on hot paths.
+for (const action of ACTIONS) {
+  Object.defineProperty(Handle.prototype, action.name, {
+    configurable: true,
+    writable: true,
+    value: function method(this: Handle, a: unknown, b: unknown, c: unknown, d: unknown): Promise<unknown> {
+      try {
+        return action.call(this.caller, a as never, b as never, c as never, d as never) as Promise<unknown>
+      } catch (error) {
+        // The reason of an aborted signal may be anything.
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+        return Promise.reject(error)
+      }
+    },
+  })
+}
+
+/** Makes a handle on this thread. */
+export function createHandle<V>(home: CacheHome, description: CacheDescription): Cache<V> {
+  return new Handle(home, description) as unknown as Cache<V>
+}

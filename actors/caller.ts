@@ -1,0 +1,204 @@
+/**
+ * The caller's side of a cache on one thread: encodes keys and values, reads the tables, and sends to the shards.
+ *
+ * One for each handle. A call is prepared in steps without a pause between them: `key`, then `value` and `rest` if there
+ * are any, then a read of the key's table or `send`. Nothing here allocates on the path of a synchronous read.
+ */
+import type { Client } from '../runtime/client.js'
+import { monotonicMs, type NodeClock } from '../runtime/clock.js'
+import { encodeKey } from '../runtime/codec/key.js'
+import { Scratch } from '../runtime/codec/scratch.js'
+import { decodeFlat, decodeValue, encodeValue, isFlat } from '../runtime/codec/value.js'
+import { CacheError } from '../runtime/errors.js'
+import { hash32, mix32 } from '../runtime/hash.js'
+import { DEFAULT_TIMEOUT_MS, readTimeout, type ActorAddress } from '../runtime/actor.js'
+import type { Outlet, Pending } from '../runtime/mailbox/outlet.js'
+import { TABLE_STATE } from '../runtime/table/layout.js'
+import { TableReader } from '../runtime/table/reader.js'
+import { codeOf } from './action-codes.js'
+import { checkCallOptions, type Action, type CallOptions } from './action.js'
+import type { CacheConfig } from './options.js'
+
+/** What a thread needs to use a cache. */
+export interface CacheDescription {
+  /** The path of the cache's supervisor in the tree. */
+  id: string
+  config: CacheConfig
+  shards: { address: ActorAddress; table: SharedArrayBuffer }[]
+}
+
+/** Unanswered writes are counted in so many cells, by hash: a power of two. */
+const FILTER_CELLS = 4096
+/** The cell of writes that concern every key, such as `clear`. */
+const WHOLE = FILTER_CELLS
+/** A pending write's tag is its cell and, above these bits, its shard. */
+const SHARD_SHIFT = 13
+
+export const VALUE_DECODER = { isFlat, decodeFlat, decodeValue } as const
+
+export class Caller {
+  readonly client: Client
+  readonly description: CacheDescription
+  readonly config: CacheConfig
+  readonly clock: NodeClock
+  /** The clock by which reads judge expiry; `null` if they do not (`lazy: false`). */
+  readonly readClock: NodeClock | null
+  readonly readers: TableReader[]
+  /** Of the last `key`. */
+  hash = 0
+  shard = 0
+  /** Messages are told, not asked: `send` returns whether they were queued. */
+  telling = false
+
+  readonly scratch = new Scratch()
+  /** Where the sections in the scratch end. */
+  #keyEnd = 0
+  #valueEnd = 0
+  readonly #shardCount: number
+  readonly #seed: number
+  readonly #outlets: (Outlet | undefined)[]
+  /** Unanswered writes of this handle: by cell of the key's hash, and by shard. */
+  readonly #filter = new Uint32Array(FILTER_CELLS + 1)
+  readonly #unanswered: Int32Array
+  readonly #answered = (tag: number): void => {
+    this.#filter[tag & ((1 << SHARD_SHIFT) - 1)]!--
+    this.#unanswered[tag >>> SHARD_SHIFT]!--
+  }
+
+  constructor(client: Client, description: CacheDescription) {
+    this.client = client
+    this.description = description
+    this.config = description.config
+    this.clock = client.clock
+    this.readClock = this.config.lazy ? client.clock : null
+    this.readers = description.shards.map(({ table }) => new TableReader(table, VALUE_DECODER))
+    this.#shardCount = description.shards.length
+    this.#seed = this.config.seed
+    this.#outlets = description.shards.map(() => undefined)
+    this.#unanswered = new Int32Array(this.#shardCount)
+  }
+
+  get shardCount(): number {
+    return this.#shardCount
+  }
+
+  /** Encodes a key into the scratch and finds its shard. Throws `ERR_INVALID_KEY`, and `ERR_STOPPED` if the cache has stopped. */
+  key(key: unknown): void {
+    const { scratch } = this
+    if (scratch.bytes.length > KEEP_BYTES) scratch.reset()
+    scratch.end = 0
+    encodeKey(key, scratch)
+    this.#keyEnd = this.#valueEnd = scratch.end
+    const hash = this.hash = hash32(scratch.bytes, 0, scratch.end, this.#seed)
+    this.shard = this.#shardCount === 1 ? 0 : shardOf(hash, this.#shardCount)
+    if (this.readers[this.shard]!.state !== TABLE_STATE.running) this.refuseIfStopped()
+  }
+
+  /** Begins a message that is not about one key. */
+  noKey(): void {
+    this.refuseIfStopped()
+    this.scratch.reset()
+    this.#keyEnd = this.#valueEnd = 0
+  }
+
+  /** Encodes the value behind the key. `undefined` is refused: it is what a missing key reads as. */
+  value(value: unknown): void {
+    if (value === undefined) {
+      throw new CacheError('ERR_UNSUPPORTED_VALUE', 'undefined cannot be stored: a missing key reads as undefined; store null, or delete the key')
+    }
+    encodeValue(value, this.scratch)
+    this.#valueEnd = this.scratch.end
+  }
+
+  /** Encodes what else the shard's part needs. */
+  rest(data: unknown): void {
+    encodeValue(data, this.scratch)
+  }
+
+  /** Whether a write of this handle to the key of the last `key`, or to every key, may be unanswered. */
+  get hasUnansweredWrite(): boolean {
+    return this.#filter[this.hash & (FILTER_CELLS - 1)]! > 0 || this.#filter[WHOLE]! > 0
+  }
+
+  /** Reads the value of the last `key` from shared memory: the value, `MISSING` or `BUSY`. */
+  read(): unknown {
+    return this.readers[this.shard]!.get(this.hash, this.scratch.bytes, 0, this.#keyEnd, this.readClock)
+  }
+
+  /** Looks the last `key` up without its value; see `TableReader.locate`. */
+  locate(): 1 | 0 | -1 {
+    return this.readers[this.shard]!.locate(this.hash, this.scratch.bytes, 0, this.#keyEnd, this.readClock)
+  }
+
+  /** As `read`, expired entries included. */
+  readAny(): unknown {
+    return this.readers[this.shard]!.get(this.hash, this.scratch.bytes, 0, this.#keyEnd, null)
+  }
+
+  /** As `locate`, expired entries included. */
+  locateAny(): 1 | 0 | -1 {
+    return this.readers[this.shard]!.locate(this.hash, this.scratch.bytes, 0, this.#keyEnd, null)
+  }
+
+  /** Sends what was prepared to the shard of the last `key`. */
+  send(action: Action, options: CallOptions | undefined): Promise<unknown> {
+    return this.#send(action, options, this.shard, this.hash & (FILTER_CELLS - 1))
+  }
+
+  /** Sends what was prepared to every shard; resolves with the merged replies. Told: whether all were queued. */
+  sendAll<T>(action: Action, options: CallOptions | undefined, merge: (replies: unknown[]) => T): Promise<T> | boolean {
+    const replies = this.readers.map((_, shard) => this.#send(action, options, shard, WHOLE))
+    if (this.telling) return replies.every(Boolean)
+    return Promise.all(replies).then(merge)
+  }
+
+  /**
+   * Waits until this handle's writes to one shard, or to all, are answered; for reads that are not about one key.
+   * Returns undefined if there is nothing to wait for.
+   */
+  settled(sync: Action, options: CallOptions | undefined): Promise<unknown> | undefined {
+    const shards = this.readers.map((_, shard) => shard).filter((shard) => this.#unanswered[shard]! > 0)
+    if (shards.length === 0) return undefined
+    this.noKey()
+    return Promise.all(shards.map((shard) => this.#send(sync, options, shard, WHOLE)))
+  }
+
+  refuseIfStopped(): void {
+    for (const reader of this.readers) {
+      if (reader.state !== TABLE_STATE.running) throw new CacheError('ERR_STOPPED', `cache '${this.config.name}' has stopped`)
+    }
+  }
+
+  #send(action: Action, options: CallOptions | undefined, shard: number, cell: number): Promise<unknown> {
+    const { scratch } = this
+    const keyBytes = this.#keyEnd
+    const valueBytes = this.#valueEnd - keyBytes
+    const restBytes = scratch.end - this.#valueEnd
+    const outlet = this.#outlets[shard] ??= this.client.outlet(this.description.shards[shard]!.address)
+    const code = codeOf(action)
+    if (this.telling) return outlet.tell(code, scratch, keyBytes, valueBytes, restBytes) as unknown as Promise<unknown>
+    let timeoutMs = DEFAULT_TIMEOUT_MS
+    let signal: AbortSignal | undefined
+    if (options !== undefined) {
+      checkCallOptions(action, options)
+      timeoutMs = readTimeout(options)
+      signal = options.signal
+    }
+    const pending: Pending = outlet.ask(code, scratch, keyBytes, valueBytes, restBytes, monotonicMs(), timeoutMs, signal)
+    if (action.writes) {
+      this.#filter[cell]!++
+      this.#unanswered[shard]!++
+      pending.tag = cell | (shard << SHARD_SHIFT)
+      pending.onSettled = this.#answered
+    }
+    return pending.promise
+  }
+}
+
+/** A scratch that a huge value has grown is given back before the next call. */
+const KEEP_BYTES = 1 << 20
+
+/** The shard of a key, by bits of its hash that are independent of those that choose its bucket. */
+export function shardOf(hash: number, shards: number): number {
+  return Math.floor((mix32(hash) >>> 0) / 2 ** 32 * shards)
+}

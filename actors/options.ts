@@ -1,0 +1,172 @@
+/**
+ * The options of nodes and caches, checked before anything starts: `ERR_INVALID_OPTION` names the option, the value
+ * and what is allowed, also for a name that does not exist.
+ */
+import { availableParallelism } from 'node:os'
+import { readBounds } from '../runtime/actor.js'
+import { parseDuration, type Duration } from '../runtime/duration.js'
+import { functionsModuleUrl, type FunctionsModule } from '../runtime/functions.js'
+import { DEFAULT_BOUNDS, type MailboxBounds } from '../runtime/mailbox/lane.js'
+import { inside, invalidOption, numberWithin, oneOf, ownOptions } from '../runtime/option-checks.js'
+import { readSupervision, type SupervisionOptions, type SupervisorSpec } from '../runtime/supervisor-spec.js'
+import { MAX_TABLE_BYTES, MIN_TABLE_BYTES } from '../runtime/table/layout.js'
+
+/** Bytes as a number, or a string with a 1024-based unit: `'64kb'`, `'256mb'`, `'1.5gb'`. */
+export type Bytes = number | string
+
+/** A module of functions: what `defineFunctions` returned, or the module's URL. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type FunctionsOption = FunctionsModule<any> | URL | string
+
+export interface NodeOptions {
+  /** Default `'node'`. */
+  name?: string
+  /** Threads that all shards of the node share. Default: cores − 1, at least 1. */
+  shardThreads?: number
+  /** Modules of functions for every cache of the node. */
+  functions?: readonly FunctionsOption[]
+}
+
+/** What a full table does: evict the oldest, or refuse with `ERR_FULL`. */
+export const POLICIES = ['fifo', 'none'] as const
+export type Policy = (typeof POLICIES)[number]
+
+export interface CacheOptions {
+  /** Shard actors. Default: the node's `shardThreads`. */
+  shards?: number
+  /** Hard bound in bytes of all tables of this cache, index included. Default `'256mb'`. */
+  memory?: Bytes
+  /** Default `{ policy: 'fifo' }`. */
+  limit?: { policy?: Policy }
+  /** Bounds of the mailbox that each thread has at each shard. */
+  mailbox?: { messages?: number; bytes?: Bytes; overflow?: MailboxBounds['overflow']; waiting?: number }
+  expiration?: {
+    /** Time to live of entries that are put without one. Default none. */
+    default?: Duration | null
+    /** How often expired entries are removed. `null`: never. Default 3 s. */
+    interval?: Duration | null
+    /** Whether reads look at the expiry. Default true. */
+    lazy?: boolean
+  }
+  /** Modules of functions to load in every thread that runs functions. */
+  functions?: readonly FunctionsOption[]
+  /** How long a function may run inside a shard before it is killed with its thread. Default 1 s. */
+  functionTimeout?: Duration
+  /** How often and how soon shards are restarted. Default 20 times within 10 s. */
+  supervision?: SupervisionOptions
+}
+
+/** The options of a cache as its actors use them: plain data. */
+export interface CacheConfig {
+  name: string
+  shards: number
+  /** Bytes of each table. */
+  tableBytes: number
+  policy: Policy
+  mailbox: MailboxBounds
+  /** `null`: none. */
+  defaultExpireMs: number | null
+  intervalMs: number | null
+  lazy: boolean
+  functions: string[]
+  functionTimeoutMs: number
+  /** Hash seed of the keys. Random, so that nobody can choose keys that collide. */
+  seed: number
+}
+
+export interface NodeConfig {
+  name: string
+  shardThreads: number
+  functions: string[]
+}
+
+const NODE_NAMES = ['name', 'shardThreads', 'functions']
+const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'supervision']
+
+function defaultShardThreads(): number {
+  return Math.max(1, availableParallelism() - 1)
+}
+
+export function readNodeOptions(options: NodeOptions | undefined): NodeConfig {
+  const own = ownOptions(options ?? {}, NODE_NAMES)
+  return {
+    name: readName(own['name'] ?? 'node', 'name'),
+    shardThreads: numberWithin(own['shardThreads'] ?? defaultShardThreads(), 1, 256, 'shardThreads', true),
+    functions: readFunctions(own['functions']),
+  }
+}
+
+export interface CheckedCacheOptions {
+  config: CacheConfig
+  supervision: Pick<SupervisorSpec, 'maxRestarts' | 'withinMs' | 'backoff'>
+}
+
+export function readCacheOptions(name: unknown, options: CacheOptions | undefined, node: NodeConfig | undefined): CheckedCacheOptions {
+  const own = ownOptions(options ?? {}, CACHE_NAMES)
+  const shards = numberWithin(own['shards'] ?? node?.shardThreads ?? defaultShardThreads(), 1, 1024, 'shards', true)
+  const tableBytes = Math.floor(readBytes(own['memory'] ?? '256mb', 'memory') / shards)
+  if (tableBytes < MIN_TABLE_BYTES || tableBytes > MAX_TABLE_BYTES) {
+    throw invalidOption('memory', own['memory'] ?? '256mb', `from ${MIN_TABLE_BYTES} bytes to 2 GB for each of the ${shards} shards; more shards make more possible`)
+  }
+  const limit = ownOptions(own['limit'] ?? {}, ['policy'], 'limit')
+  const expiration = ownOptions(own['expiration'] ?? {}, ['default', 'interval', 'lazy'], 'expiration')
+  const lazy = expiration['lazy'] ?? true
+  if (typeof lazy !== 'boolean') throw invalidOption('expiration.lazy', lazy, 'true or false')
+  return {
+    config: {
+      name: readName(name, 'name'), shards, tableBytes,
+      policy: oneOf(limit['policy'] ?? 'fifo', POLICIES, 'limit.policy'),
+      mailbox: readBounds(own['mailbox'] ?? DEFAULT_BOUNDS, 'mailbox', readBytes),
+      defaultExpireMs: readPositive(expiration['default'] ?? null, 'expiration.default'),
+      intervalMs: readPositive(expiration['interval'] === undefined ? 3000 : expiration['interval'], 'expiration.interval'),
+      lazy,
+      functions: [...new Set([...node?.functions ?? [], ...readFunctions(own['functions'])])],
+      functionTimeoutMs: readPositive(own['functionTimeout'] ?? 1000, 'functionTimeout')!,
+      seed: (Math.random() * 2 ** 32) | 0,
+    },
+    supervision: readSupervision(own['supervision'] ?? {}, 'supervision'),
+  }
+}
+
+function readName(value: unknown, option: string): string {
+  if (typeof value === 'string' && value !== '' && !value.includes('/') && value.length <= 255) return value
+  throw invalidOption(option, value, 'a string of 1 to 255 characters without "/"')
+}
+
+/** A duration above zero, or `null`. */
+function readPositive(value: unknown, option: string): number | null {
+  if (value === null) return null
+  const ms = parseDuration(value, option)
+  if (ms > 0) return ms
+  throw invalidOption(option, value, 'a duration above 0')
+}
+
+const UNITS = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const
+
+/** Bytes of a number, or of a string with a unit. */
+function readBytes(value: unknown, option: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0) return value
+  const [, number, unit = 'b'] = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb)?$/i.exec(value.trim()) ?? [] : []
+  const bytes = Math.floor(Number(number) * UNITS[unit.toLowerCase() as keyof typeof UNITS])
+  if (number !== undefined && Number.isSafeInteger(bytes) && bytes > 0) return bytes
+  throw invalidOption(option, value, 'a whole number of bytes above 0, or a string such as \'64kb\', \'256mb\', \'1.5gb\' (1024-based)')
+}
+
+/** Bytes as people read them. */
+export function formatBytes(bytes: number): string {
+  for (const unit of ['gb', 'mb', 'kb'] as const) {
+    if (bytes >= UNITS[unit]) return `${(bytes / UNITS[unit]).toFixed(2)} ${unit}`
+  }
+  return `${bytes} b`
+}
+
+function readFunctions(value: unknown): string[] {
+  if (value === undefined) return []
+  const modules: unknown = value
+  if (!Array.isArray(modules)) throw invalidOption('functions', value, 'an array of what defineFunctions returned, or of module URLs')
+  return modules.map((module: unknown, index) => {
+    const url = functionsModuleUrl(module)
+    if (url === undefined) throw invalidOption(inside('functions', String(index)), module, 'what defineFunctions returned, or the URL of a module that calls it')
+    return url
+  })
+}

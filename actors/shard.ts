@@ -1,0 +1,258 @@
+/**
+ * A shard: an actor on a blocking host that owns one table, applies what the actions say, one message at a time, and
+ * sweeps expired entries in slices between messages.
+ *
+ * Only this actor writes its table. It never asks anybody anything.
+ */
+import type { ActorContext, Blueprint } from '../runtime/actor.js'
+import { defineRawActor } from '../runtime/actor.js'
+import { Scratch } from '../runtime/codec/scratch.js'
+import { decodeValue, encodeValue } from '../runtime/codec/value.js'
+import { functionNamed, loadFunctions } from '../runtime/functions.js'
+import { hash32 } from '../runtime/hash.js'
+import type { Host, HostContext } from '../runtime/host/host.js'
+import { fail, reply } from '../runtime/host/hosted-actor.js'
+import type { Inlet, Request } from '../runtime/mailbox/inlet.js'
+import { STATUS } from '../runtime/mailbox/lane.js'
+import { formatTable, initializeTable, isTable, setTableState, TABLE_STATE } from '../runtime/table/layout.js'
+import { TableWriter } from '../runtime/table/writer.js'
+import { CacheError } from '../runtime/errors.js'
+import { actionOf } from './action-codes.js'
+import './action-list.js'
+import type { CacheConfig } from './options.js'
+
+/** After so many starts that failed on its table, a shard starts on an empty one. */
+const MAX_FAILED_STARTS = 3
+
+/** Buckets of one slice of a sweep: well under a millisecond. */
+const SWEEP_SLICE = 2048
+
+export interface ShardArguments {
+  config: CacheConfig
+  index: number
+}
+
+/** What a shard's part of an action replies when the reply is the encoded value in `shard.scratch`. */
+export const ENCODED = Symbol('encoded')
+
+export class Shard {
+  readonly config: CacheConfig
+  readonly writer: TableWriter
+  readonly context: ActorContext
+  /** For values that the shard encodes, and copies of entries. */
+  readonly scratch = new Scratch()
+  expirations = 0
+  evictions = 0
+  readonly #host: Host
+  #sweepCursor = -1
+
+  constructor(context: ActorContext & HostContext, { config }: ShardArguments, writer: TableWriter) {
+    this.context = context
+    this.config = config
+    this.writer = writer
+    this.#host = context.host
+    writer.onEvict = () => this.evictions++
+  }
+
+  /** Milliseconds since the epoch, whole. */
+  now(): number {
+    return Math.floor(this.context.now())
+  }
+
+  hash({ bytes, start, aEnd }: Request): number {
+    return hash32(bytes, start, aEnd, this.config.seed)
+  }
+
+  /** The entry of the request's key, expired or not; 0 if it is missing. A block is good until the next change. */
+  find(request: Request): number {
+    return this.writer.find(this.hash(request), request.bytes, request.start, request.aEnd)
+  }
+
+  isExpired(block: number): boolean {
+    return this.writer.isExpired(block, this.context.now())
+  }
+
+  /** The entry of the request's key as writes see it: 0 if it is missing or expired. */
+  live(request: Request): number {
+    const block = this.find(request)
+    return block !== 0 && this.isExpired(block) ? 0 : block
+  }
+
+  /** The entry of the request's key as reads see it: with `lazy: false` until it is swept. */
+  readable(request: Request): number {
+    return this.config.lazy ? this.live(request) : this.find(request)
+  }
+
+  /** The decoded value of an entry. */
+  valueOf(block: number): unknown {
+    const { scratch } = this
+    scratch.reset()
+    this.writer.copyValue(block, scratch)
+    return decodeValue(scratch.bytes, 0, scratch.end)
+  }
+
+  /** Copies the encoded value of an entry into the scratch, as the reply. */
+  replyValueOf(block: number): typeof ENCODED {
+    this.scratch.reset()
+    this.writer.copyValue(block, this.scratch)
+    return ENCODED
+  }
+
+  /** What the caller sent behind key and value. */
+  rest({ bytes, bEnd, cEnd }: Request): unknown {
+    return bEnd === cEnd ? undefined : decodeValue(bytes, bEnd, cEnd)
+  }
+
+  /** Stores the request's own value under its key. `expireMs`: a time to live, `null` for none. */
+  putRequest(request: Request, expireMs: number | null): void {
+    const { bytes, start, aEnd, bEnd } = request
+    const now = this.now()
+    const expires = expireMs === null ? 0 : expiryAt(now, expireMs)
+    this.writer.put(this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
+  }
+
+  /** Refuses what a put would refuse as too large, for one that stores nothing. */
+  checkSize({ start, aEnd, bEnd }: Request): void {
+    this.writer.checkSize(aEnd - start, bEnd - aEnd)
+  }
+
+  /** Stores `value` under the request's key. `expireMs`: a time to live from now, `null` for none, not positive to remove the key. */
+  storeFor(request: Request, value: unknown, expireMs: number | null): void {
+    const now = this.now()
+    if (expireMs !== null && expireMs <= 0) {
+      const block = this.find(request)
+      if (block !== 0) this.writer.remove(block)
+      return
+    }
+    this.#store(request, value, now, expireMs === null ? 0 : expiryAt(now, expireMs), expireMs === null ? 0 : Math.ceil(expireMs))
+  }
+
+  /** Stores `value` under the request's key as a new entry, with the default expiry. */
+  storeNew(request: Request, value: unknown): void {
+    this.storeFor(request, value, this.config.defaultExpireMs)
+  }
+
+  /** Stores `value` over an entry whose expiry and modified time stay. */
+  replaceValue(request: Request, block: number, value: unknown): void {
+    const { writer } = this
+    this.#store(request, value, writer.modifiedAt(block), writer.expiresAt(block), writer.duration(block))
+  }
+
+  /** Gives the request's entry a time to live from now, `null` for none; removes it if that is not positive. Whether it was there. */
+  changeExpiry(request: Request, expireMs: number | null): boolean {
+    const block = this.live(request)
+    if (block === 0) return false
+    if (expireMs !== null && expireMs <= 0) {
+      this.writer.remove(block)
+      return true
+    }
+    const now = this.now()
+    if (expireMs === null) this.writer.setTimes(block, now, 0, 0)
+    else this.writer.setTimes(block, now, expiryAt(now, expireMs), Math.ceil(expireMs))
+    return true
+  }
+
+  /** Runs a registered function, under its time limit: one that hangs is killed with the thread. */
+  run(name: string, timeoutMs: number | undefined, args: readonly unknown[]): unknown {
+    const run = functionNamed(name, this.context.node)
+    let result: unknown
+    this.#host.functionBegins(timeoutMs ?? this.config.functionTimeoutMs)
+    try {
+      result = run(...args)
+    } catch (error) {
+      throw new CacheError('ERR_FUNCTION_FAILED', `the function '${name}' failed: ${String(error)}`, { cause: error ?? new Error(`threw ${String(error)}`), function: name })
+    } finally {
+      this.#host.functionEnds()
+    }
+    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
+      Promise.resolve(result).catch(() => undefined)
+      throw new CacheError('ERR_ASYNC_FUNCTION', `the function '${name}' returned a promise, and it runs inside the shard: make it synchronous`, { function: name })
+    }
+    return result
+  }
+
+  /** Begins a sweep of expired entries in slices, unless one is under way. */
+  beginSweep(): void {
+    if (this.#sweepCursor < 0) this.#sweepCursor = 0
+  }
+
+  /** Removes every expired entry now. Returns how many there were. */
+  purge(): number {
+    const before = this.writer.swept
+    for (let cursor = this.#sweep(0); cursor !== 0;) cursor = this.#sweep(cursor)
+    return this.writer.swept - before
+  }
+
+  /** Between messages: one slice of a sweep. True while there are more. */
+  idle(): boolean {
+    if (this.#sweepCursor < 0) return false
+    const next = this.#sweep(this.#sweepCursor)
+    this.#sweepCursor = next === 0 ? -1 : next
+    return next !== 0
+  }
+
+  receive(inlet: Inlet): void {
+    let result: unknown
+    try {
+      result = actionOf(inlet.code).apply!(this, inlet)
+    } catch (error) {
+      return fail(inlet, error)
+    }
+    if (result === ENCODED) inlet.finishWith(STATUS.value, this.scratch.bytes, 0, this.scratch.end)
+    else reply(inlet, result)
+  }
+
+  #store(request: Request, value: unknown, modified: number, expires: number, duration: number): void {
+    const { scratch } = this
+    scratch.reset()
+    encodeValue(value, scratch)
+    const { bytes, start, aEnd } = request
+    this.writer.put(this.hash(request), bytes, start, aEnd, scratch.bytes, 0, scratch.end, modified, expires, duration)
+  }
+
+  #sweep(cursor: number): number {
+    const before = this.writer.swept
+    const next = this.writer.sweep(cursor, this.context.now(), SWEEP_SLICE)
+    this.expirations += this.writer.swept - before
+    return next
+  }
+}
+
+/** The time at which what lives `expireMs` from `now` ends: whole milliseconds, never before it should, within what a date can hold. */
+function expiryAt(now: number, expireMs: number): number {
+  return Math.min(now + Math.ceil(expireMs), MAX_EXPIRY_MS)
+}
+
+/** The latest time that a `Date` can hold. */
+const MAX_EXPIRY_MS = 8.64e15
+
+/** The threads that shards of all caches of a node share. */
+export const SHARD_POOL = 'shards'
+
+/** The blueprint of one shard. */
+export function shardBlueprint(config: CacheConfig, index: number, tableBufferBytes: number): Blueprint {
+  return {
+    module: import.meta.url, definition: 'shard', args: { config, index } satisfies ShardArguments,
+    host: { kind: 'blocking', pool: SHARD_POOL, index }, mailbox: config.mailbox, buffers: { table: tableBufferBytes }, crashCode: 'ERR_SHARD_CRASHED',
+  }
+}
+
+defineRawActor<Shard>('shard', import.meta.url, {
+  async init(context, args) {
+    const shardArguments = args as ShardArguments
+    const { config } = shardArguments
+    await loadFunctions(config.functions)
+    const table = context.buffers['table']!
+    if (!isTable(table)) initializeTable(table, { bytes: config.tableBytes, seed: config.seed })
+    if (context.failedStarts >= MAX_FAILED_STARTS) {
+      process.emitWarning(`${context.id} failed to start on its table ${context.failedStarts} times and starts on an empty one`, { code: 'SCATTERHOARD_TABLE_LOST' })
+      formatTable(table)
+    }
+    const writer = TableWriter.open(table, { policy: config.policy })
+    setTableState(table, TABLE_STATE.running)
+    return new Shard(context as ActorContext & HostContext, shardArguments, writer)
+  },
+  receive: (shard, inlet) => shard.receive(inlet),
+  idle: (shard) => shard.idle(),
+  stop: (shard) => setTableState(shard.context.buffers['table']!, TABLE_STATE.stopped),
+})

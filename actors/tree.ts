@@ -1,0 +1,36 @@
+/** The supervision tree of a cache, as data: the composition root. */
+import type { ActorSpec, SupervisorSpec } from '../runtime/supervisor-spec.js'
+import { cacheId, JANITOR_ID, shardId, SHARDS_ID } from './cache-ids.js'
+import { tableBufferBytes } from '../runtime/table/layout.js'
+import { janitorBlueprint } from './janitor.js'
+import { readCacheOptions, type CacheOptions, type NodeConfig } from './options.js'
+import { shardBlueprint } from './shard.js'
+
+/** How long a shard has to finish what is queued when it stops. */
+const DRAIN_MS = 5000
+
+/**
+ * The supervisor of a cache, to be spawned on a node or under a supervisor of the application's own:
+ *
+ *     cache 'users'     rest_for_one
+ *     ├─ shards         one_for_one: shard 0 … shard n−1, spread over the node's shard threads
+ *     └─ janitor        tells the shards to remove what has expired
+ *
+ * @throws `ERR_INVALID_OPTION`
+ */
+export function cacheSupervisor(name: string, options?: CacheOptions, node?: NodeConfig): SupervisorSpec {
+  const { config, supervision } = readCacheOptions(name, options, node)
+  const bytes = tableBufferBytes(config.tableBytes)
+  const shards = Array.from({ length: config.shards }, (_, index): ActorSpec => ({
+    kind: 'actor', id: shardId(index), restart: 'permanent', shutdownMs: DRAIN_MS,
+    actor: shardBlueprint(config, index, bytes),
+  }))
+  const shardSupervisor: SupervisorSpec = {
+    kind: 'supervisor', id: SHARDS_ID, strategy: 'one_for_one', ...supervision, children: shards, restart: 'permanent', shutdownMs: Infinity,
+  }
+  const janitor: ActorSpec = { kind: 'actor', id: JANITOR_ID, restart: 'permanent', shutdownMs: 1000, actor: janitorBlueprint(config) }
+  return {
+    kind: 'supervisor', id: cacheId(name), strategy: 'rest_for_one', ...supervision, restart: 'permanent', shutdownMs: Infinity,
+    children: config.intervalMs === null ? [shardSupervisor] : [shardSupervisor, janitor],
+  }
+}
