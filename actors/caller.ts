@@ -50,16 +50,22 @@ export class Caller {
   /** Messages are told, not asked: `send` returns whether they were queued. */
   telling = false
 
-  readonly scratch = new Scratch()
+  scratch = new Scratch()
+  /** Code of the user's may be running in the middle of an encoding. */
+  #encoding = false
   /** Where the sections in the scratch end. */
   #keyEnd = 0
   #valueEnd = 0
   readonly #shardCount: number
   readonly #seed: number
+  readonly #maxValueBytes: number
   readonly #outlets: (Outlet | undefined)[]
   /** Unanswered writes of this handle: by cell of the key's hash, and by shard. */
   readonly #filter = new Uint32Array(FILTER_CELLS + 1)
   readonly #unanswered: Int32Array
+  /** For each shard, whether something was told whose end is not known, and the lane's mark behind it. */
+  readonly #hasTold: Uint8Array
+  readonly #told: Int32Array
   readonly #answered = (tag: number): void => {
     this.#filter[tag & ((1 << SHARD_SHIFT) - 1)]!--
     this.#unanswered[tag >>> SHARD_SHIFT]!--
@@ -74,8 +80,11 @@ export class Caller {
     this.readers = description.shards.map(({ table }) => new TableReader(table, VALUE_DECODER))
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
+    this.#maxValueBytes = this.config.tableBytes >>> 2
     this.#outlets = description.shards.map(() => undefined)
     this.#unanswered = new Int32Array(this.#shardCount)
+    this.#hasTold = new Uint8Array(this.#shardCount)
+    this.#told = new Int32Array(this.#shardCount)
   }
 
   get shardCount(): number {
@@ -84,10 +93,11 @@ export class Caller {
 
   /** Encodes a key into the scratch and finds its shard. Throws `ERR_INVALID_KEY`, and `ERR_STOPPED` if the cache has stopped. */
   key(key: unknown): void {
+    if (this.#encoding || this.scratch.bytes.length > KEEP_BYTES) this.scratch = new Scratch()
     const { scratch } = this
-    if (scratch.bytes.length > KEEP_BYTES) scratch.reset()
     scratch.end = 0
-    encodeKey(key, scratch)
+    if (typeof key === 'string') encodeKey(key, scratch)
+    else this.#encode(encodeKey, key)
     this.#keyEnd = this.#valueEnd = scratch.end
     const hash = this.hash = hash32(scratch.bytes, 0, scratch.end, this.#seed)
     this.shard = this.#shardCount === 1 ? 0 : shardOf(hash, this.#shardCount)
@@ -97,6 +107,7 @@ export class Caller {
   /** Begins a message that is not about one key. */
   noKey(): void {
     this.refuseIfStopped()
+    if (this.#encoding) this.scratch = new Scratch()
     this.scratch.reset()
     this.#keyEnd = this.#valueEnd = 0
   }
@@ -106,18 +117,30 @@ export class Caller {
     if (value === undefined) {
       throw new CacheError('ERR_UNSUPPORTED_VALUE', 'undefined cannot be stored: a missing key reads as undefined; store null, or delete the key')
     }
-    encodeValue(value, this.scratch)
+    if (typeof value === 'object') this.#encode(encodeValue, value)
+    else encodeValue(value, this.scratch)
     this.#valueEnd = this.scratch.end
+    const bytes = this.#valueEnd - this.#keyEnd
+    if (bytes > this.#maxValueBytes) {
+      throw new CacheError('ERR_TOO_LARGE', `a value of ${bytes} encoded bytes; this cache takes ${this.#maxValueBytes}, a quarter of a shard's memory: split it, or raise the option memory`, { bytes, limit: this.#maxValueBytes })
+    }
   }
 
   /** Encodes what else the shard's part needs. */
   rest(data: unknown): void {
-    encodeValue(data, this.scratch)
+    this.#encode(encodeValue, data)
   }
 
   /** Whether a write of this handle to the key of the last `key`, or to every key, may be unanswered. */
   get hasUnansweredWrite(): boolean {
-    return this.#filter[this.hash & (FILTER_CELLS - 1)]! > 0 || this.#filter[WHOLE]! > 0
+    return this.#filter[this.hash & (FILTER_CELLS - 1)]! > 0 || this.#filter[WHOLE]! > 0 || (this.#hasTold[this.shard] === 1 && this.#isToldPending(this.shard))
+  }
+
+  /** Whether a message without a reply, told to a shard, may not be done. */
+  #isToldPending(shard: number): boolean {
+    const pending = !this.#outlets[shard]!.hasDone(this.#told[shard]!)
+    if (!pending) this.#hasTold[shard] = 0
+    return pending
   }
 
   /** Reads the value of the last `key` from shared memory: the value, `MISSING` or `BUSY`. */
@@ -157,7 +180,7 @@ export class Caller {
    * Returns undefined if there is nothing to wait for.
    */
   settled(sync: Action, options: CallOptions | undefined): Promise<unknown> | undefined {
-    const shards = this.readers.map((_, shard) => shard).filter((shard) => this.#unanswered[shard]! > 0)
+    const shards = this.readers.map((_, shard) => shard).filter((shard) => this.#unanswered[shard]! > 0 || (this.#hasTold[shard] === 1 && this.#isToldPending(shard)))
     if (shards.length === 0) return undefined
     this.noKey()
     return Promise.all(shards.map((shard) => this.#send(sync, options, shard, WHOLE)))
@@ -169,6 +192,25 @@ export class Caller {
     }
   }
 
+  /** Encodes what may run code of the user's (getters, `toData`), which may call this cache again: that call gets another scratch. */
+  #encode(encode: (data: unknown, into: Scratch) => void, data: unknown): void {
+    const { scratch, hash, shard, telling } = this
+    const keyEnd = this.#keyEnd
+    const nested = this.#encoding
+    this.#encoding = true
+    this.telling = false
+    try {
+      encode(data, scratch)
+    } finally {
+      this.#encoding = nested
+      this.telling = telling
+      this.scratch = scratch
+      this.hash = hash
+      this.shard = shard
+      this.#keyEnd = keyEnd
+    }
+  }
+
   #send(action: Action, options: CallOptions | undefined, shard: number, cell: number): Promise<unknown> {
     const { scratch } = this
     const keyBytes = this.#keyEnd
@@ -176,7 +218,14 @@ export class Caller {
     const restBytes = scratch.end - this.#valueEnd
     const outlet = this.#outlets[shard] ??= this.client.outlet(this.description.shards[shard]!.address)
     const code = codeOf(action)
-    if (this.telling) return outlet.tell(code, scratch, keyBytes, valueBytes, restBytes) as unknown as Promise<unknown>
+    if (this.telling) {
+      const queued = outlet.tell(code, scratch, keyBytes, valueBytes, restBytes)
+      if (queued) {
+        this.#told[shard] = outlet.sentMark
+        this.#hasTold[shard] = 1
+      }
+      return queued as unknown as Promise<unknown>
+    }
     let timeoutMs = DEFAULT_TIMEOUT_MS
     let signal: AbortSignal | undefined
     if (options !== undefined) {
@@ -189,7 +238,7 @@ export class Caller {
       this.#filter[cell]!++
       this.#unanswered[shard]!++
       pending.tag = cell | (shard << SHARD_SHIFT)
-      pending.onSettled = this.#answered
+      pending.onAnswered = this.#answered
     }
     return pending.promise
   }

@@ -111,11 +111,6 @@ export class Shard {
     this.writer.put(this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
   }
 
-  /** Refuses what a put would refuse as too large, for one that stores nothing. */
-  checkSize({ start, aEnd, bEnd }: Request): void {
-    this.writer.checkSize(aEnd - start, bEnd - aEnd)
-  }
-
   /** Stores `value` under the request's key. `expireMs`: a time to live from now, `null` for none, not positive to remove the key. */
   storeFor(request: Request, value: unknown, expireMs: number | null): void {
     const now = this.now()

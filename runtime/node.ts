@@ -69,6 +69,7 @@ export class Node {
   #recovering: Promise<void> | undefined
   readonly #onStopped: (() => void)[] = []
 
+  /** Use `Node.start`. */
   protected constructor(name: string, pools: Record<string, number>) {
     this.name = name
     this.#pools = pools
@@ -85,8 +86,8 @@ export class Node {
     return node
   }
 
-  /** Starts the system thread. Leaves nothing behind if that fails. */
-  protected async startUp(): Promise<void> {
+  /** Starts the system thread, once. Leaves nothing behind if that fails. */
+  async startUp(): Promise<void> {
     if (isHostThread()) {
       throw new CacheError('ERR_INVALID_OPTION', 'a node cannot be started on a thread of the library: a module of actors or functions must not start nodes or caches when it is loaded')
     }

@@ -6,7 +6,9 @@ import type { MessagePort } from 'node:worker_threads'
 
 /** An actor as it started, with the shared buffers that its spec asked for. */
 export interface StartedActor extends ActorAddress {
-  /** The same data as `args` of its spec. */
+  /** The name of its definition, and the arguments of its spec. */
+  readonly definition: string
+  readonly args: unknown
   readonly buffers: Record<string, SharedArrayBuffer>
 }
 

@@ -39,7 +39,6 @@ export const put: Action = {
     if (condition !== undefined && (shard.live(request) !== 0) !== (condition === 'present')) return false
     const expireMs = expire === undefined ? shard.config.defaultExpireMs : expire
     if (expireMs !== null && expireMs <= 0) {
-      shard.checkSize(request)
       const block = shard.find(request)
       if (block !== 0) shard.writer.remove(block)
     } else {

@@ -36,8 +36,9 @@ export class Pending {
   /** Monotonic milliseconds at which it fails with `ERR_TIMEOUT`. */
   readonly deadlineMs: number
   readonly timeoutMs: number
-  /** Called once when it settles, whatever the result. */
-  onSettled: ((tag: number) => void) | undefined
+  /** Called once when the actor has answered, or never will: later than it settles if it timed out. */
+  onAnswered: ((tag: number) => void) | undefined
+  /** The caller's own; passed to `onAnswered`. */
   tag = 0
   /** Its number on the lane, once it is written. */
   seq = 0
@@ -58,11 +59,15 @@ export class Pending {
     })
   }
 
+  answered(): void {
+    this.onAnswered?.(this.tag)
+    this.onAnswered = undefined
+  }
+
   settle(error: unknown, value: unknown): void {
     if (this.settled) return
     this.settled = true
     if (this.onAbort !== undefined) this.signal?.removeEventListener('abort', this.onAbort)
-    this.onSettled?.(this.tag)
     if (error === undefined) this.resolve(value)
     else this.reject(error)
   }
@@ -126,6 +131,19 @@ export class Outlet {
     return this.#closed !== undefined
   }
 
+  /** A mark behind everything sent so far, for `hasDone`. */
+  get sentMark(): number {
+    return (this.#sentCount + this.waitingCount) | 0
+  }
+
+  /** Whether everything before a mark has been done, or dropped with a lane that closed. */
+  hasDone(mark: number): boolean {
+    if (this.#closed !== undefined) return true
+    if (this.#words === EMPTY_WORDS) return false
+    Atomics.load(this.#words, DONE)
+    return ((this.#words[DONE_COUNT]! - mark) | 0) >= 0
+  }
+
   get waitingCount(): number {
     return this.#waiting.length - this.#waitingHead
   }
@@ -158,11 +176,15 @@ export class Outlet {
     this.#closed = error
     const waiting = this.#waiting.splice(0).slice(this.#waitingHead)
     this.#waitingHead = 0
-    for (const { pending } of waiting) pending?.settle(error, undefined)
+    for (const { pending } of waiting) {
+      pending?.answered()
+      pending?.settle(error, undefined)
+    }
     if (this.#words !== EMPTY_WORDS) this.poll()
     const taken = this.#words === EMPTY_WORDS ? 0 : Atomics.load(this.#words, TAKEN)
     this.#eachPending((pending) => {
       const ran = ((taken - pending.position) | 0) >= 0
+      pending.answered()
       pending.settle(ran ? withOutcome(error, 'unknown') : error, undefined)
     })
   }
@@ -360,6 +382,7 @@ export class Outlet {
     } else {
       this.#pending[slot] = undefined
       this.#pendingCount--
+      pending.answered()
       if (pending.settled) this.owner.lateReply()
       else this.#settle(pending, status, offset + REPLY_HEADER_BYTES, words[at + 3]!)
     }
@@ -417,6 +440,8 @@ export class Outlet {
           return true
         }
         this.#write(pending, code, flags, deadline, body, undefined, a, b, c)
+      } else {
+        pending.answered()
       }
       this.#waitingHead++
       moved = true
@@ -440,7 +465,10 @@ export class Outlet {
       const idBytes = Buffer.alloc(4)
       idBytes.writeInt32LE(id)
       this.#write(pending, code, flags | FLAG_LARGE, deadline, idBytes, undefined, a, b, c)
-    }, (error: unknown) => pending?.settle(error, undefined)).finally(() => {
+    }, (error: unknown) => {
+      pending?.answered()
+      pending?.settle(error, undefined)
+    }).finally(() => {
       this.#handingOver = false
       this.#waitingHead++
       this.#flushWaiting()

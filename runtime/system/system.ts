@@ -108,7 +108,9 @@ export class System {
     this.#vault.put(specName, spec)
     return [...this.#actors.values()]
       .filter((record) => record.id === spec.id || record.id.startsWith(prefix))
-      .map((record) => ({ ...record.address(), buffers: record.buffers }))
+      .map((record) => ({
+        ...record.address(), definition: record.blueprint.definition, args: record.blueprint.args, buffers: record.buffers,
+      }))
   }
 
   async #stop(id: string): Promise<void> {

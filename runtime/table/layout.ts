@@ -191,21 +191,35 @@ export function versionOfGroup(group: number): number {
  * @throws `ERR_INVALID_OPTION` for a size out of these bounds
  */
 export function createTable(options: { bytes: number; seed: number }): SharedArrayBuffer {
-  const { bytes, seed } = options
+  const table = new SharedArrayBuffer(tableBufferBytes(options.bytes))
+  initializeTable(table, options)
+  return table
+}
+
+/** Bytes of the buffer that a table of this size takes. Throws `ERR_INVALID_OPTION` for a size out of bounds. */
+export function tableBufferBytes(bytes: number): number {
   if (!Number.isInteger(bytes) || bytes < MIN_TABLE_BYTES || bytes > MAX_TABLE_BYTES) {
     throw new CacheError('ERR_INVALID_OPTION',
       `a table's size has to be a whole number of bytes from ${MIN_TABLE_BYTES} (64 KB) to ${MAX_TABLE_BYTES} (2 GB), not ${bytes}`,
       { option: 'bytes', value: bytes })
   }
-  const geometry = geometryOf(bytes)
-  const table = new SharedArrayBuffer(geometry.bytes)
+  return geometryOf(bytes).bytes
+}
+
+/** Makes an empty table of a buffer of zeros that has `tableBufferBytes`. */
+export function initializeTable(table: SharedArrayBuffer, { bytes, seed }: { bytes: number; seed: number }): void {
   const words = new Int32Array(table, 0, HEADER_BYTES / 4)
   words[BYTES_WORD] = bytes | 0
   words[SEED_WORD] = seed | 0
   words[LAYOUT_WORD] = LAYOUT_VERSION
-  words[BYTES_USED_WORD] = geometry.firstBlock | 0
+  words[BYTES_USED_WORD] = geometryOf(bytes).firstBlock | 0
+  // Last: a buffer whose maker died before this is made again.
   words[MAGIC_WORD] = MAGIC
-  return table
+}
+
+/** Whether a buffer has been made a table. */
+export function isTable(table: SharedArrayBuffer): boolean {
+  return new Int32Array(table, 0, HEADER_BYTES / 4)[MAGIC_WORD] === MAGIC
 }
 
 /**
