@@ -91,6 +91,21 @@ export class Inlet implements Request {
     return Atomics.load(this.#words, TAIL) !== this.#done || this.#outbox !== undefined
   }
 
+  /** Whether `take` would get on: what is pending may have to wait until the client reads its replies. */
+  get ready(): boolean {
+    if (this.#outbox !== undefined) return this.clientGone || this.#replyFits(Math.min(this.#outbox.length, this.#pieceBytes))
+    return Atomics.load(this.#words, TAIL) !== this.#done && (this.#replyRoom() >= REPLY_RESERVE || this.clientGone)
+  }
+
+  /** Where the queue ends now: `reached` tells when everything before it is done. */
+  mark(): number {
+    return Atomics.load(this.#words, TAIL)
+  }
+
+  reached(mark: number): boolean {
+    return ((this.#done - mark) | 0) >= 0 && this.#outbox === undefined
+  }
+
   get clientGone(): boolean {
     return Atomics.load(this.#words, STATE) === LANE_STATE.clientGone
   }
@@ -106,8 +121,8 @@ export class Inlet implements Request {
   recover(status: number): void {
     if (this.#taken === this.#done) return
     this.#skipPads()
-    if (this.#taken === this.#done) return
     this.#tail = this.#taken
+    if (this.#taken === this.#done) return
     this.#read()
     this.#doneCount++
     if (!this.isAsk || this.clientGone) return this.#complete()
@@ -221,15 +236,20 @@ export class Inlet implements Request {
   }
 
   #complete(): void {
-    this.#words[DONE_COUNT] = this.#doneCount
     this.#done = this.#taken
     Atomics.store(this.#words, DONE, this.#done)
+    // After `done`: an actor killed in between has counted one too few, which holds a client back; it never lets one go too far.
+    this.#words[DONE_COUNT] = this.#doneCount
     this.#unrung = true
     if (this.#isLarge) {
       this.#isLarge = false
       this.large.delete(this.#largeId)
       this.onLargeDone?.(this.#largeId)
     }
+  }
+
+  get #pieceBytes(): number {
+    return (this.#replyMask + 1) >> 2
   }
 
   #replyRoom(): number {
@@ -273,7 +293,7 @@ export class Inlet implements Request {
         break
       }
       // A quarter of the ring at a time, so that the client empties one part while the other fills.
-      const piece = Math.min(rest.length, (this.#replyMask + 1) >> 2)
+      const piece = Math.min(rest.length, this.#pieceBytes)
       if (!this.#replyFits(piece)) {
         this.#outbox = rest
         return false

@@ -10,7 +10,7 @@
  *   1   replyHead   replies are consumed up to here       client       Atomics.store   actor: Atomics.load, before it reuses their room
  *   16  taken       the message being handled ends here   actor        Atomics.store   the next incarnation; the client, for `outcome`
  *   17  done        handled, its reply published          actor        Atomics.store   client: Atomics.load, before it reuses the room
- *   18  doneCount   messages done, mod 2^32               actor        plain           client, after it loaded `done` (published by it)
+ *   18  doneCount   messages done, mod 2^32               actor        plain           client; it may lag behind `done`, and only holds back
  *   19  replyTail   replies are published up to here      actor        Atomics.store   client: Atomics.load, before it reads a frame
  *   32  state       LANE_STATE                            system       Atomics.store   client and actor: Atomics.load
  *   33  capacity, 34 replyCapacity, 35 maxMessages        creator      once            everyone
@@ -108,6 +108,23 @@ export function largestFrame(capacity: number, maxBytes: number): number {
 /** The power of two that holds `bytes`, at least 1 KiB. */
 function ringCapacity(bytes: number): number {
   return 2 ** Math.max(10, Math.ceil(Math.log2(bytes)))
+}
+
+/** Messages that are in the lane and not done. Exact while one side or the other stands still. */
+export function countUnfinished(lane: SharedArrayBuffer): number {
+  const words = new Int32Array(lane, 0, HEADER_BYTES >> 2)
+  const ring = new Int32Array(lane, HEADER_BYTES, words[CAPACITY]! >> 2)
+  const mask = words[CAPACITY]! - 1
+  let position = Atomics.load(words, DONE)
+  const tail = Atomics.load(words, TAIL)
+  let count = 0
+  while (((tail - position) | 0) > 0) {
+    const frameBytes = ring[(position & mask) >> 2]!
+    if (frameBytes === 0) break
+    position = (position + Math.abs(frameBytes)) | 0
+    if (frameBytes > 0) count++
+  }
+  return count
 }
 
 export function align8(bytes: number): number {

@@ -6,13 +6,13 @@
  */
 import { Scratch } from '../codec/scratch.js'
 import { decodeValue } from '../codec/value.js'
-import { deadlineMsWord } from '../clock.js'
+import { deadlineMsWord, monotonicMs } from '../clock.js'
 import { CacheError, reviveError, type ErrorDescription } from '../errors.js'
 import type { Bell } from './bell.js'
 import {
   CAPACITY, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, HEADER_BYTES, LANE_STATE, MAX_BYTES,
   MAX_MESSAGES, REPLY_CAPACITY, REPLY_HEAD, REPLY_HEADER_BYTES, REPLY_TAIL, REQUEST_HEADER_BYTES, STATE, STATUS, TAIL,
-  TAKEN, align8, largestFrame, type MailboxBounds,
+  TAKEN, align8, countUnfinished, largestFrame, type MailboxBounds,
 } from './lane.js'
 
 /** What a lane needs from its surroundings. */
@@ -111,9 +111,17 @@ export class Outlet {
   #pending: (Pending | undefined)[] = new Array<undefined>(256).fill(undefined)
   #pendingCount = 0
   #seq = 0
-  readonly #waiting: Deferred[] = []
+  /** What is sent and not written yet, from `#waitingHead`; what is before it is undefined. */
+  #waiting: (Deferred | undefined)[] = []
   #waitingHead = 0
+  #waitingBytes = 0
+  /** How many of those that wait have a body beyond the ring; the first may be on its way to the host. */
+  #largeWaiting = 0
   #handingOver = false
+  /** Asks that were written and given up: their replies are still to come. */
+  #abandoned = 0
+  /** No unsettled ask is overdue before this. A lower bound: `expire` makes it exact. */
+  #earliestMs = Infinity
   #largeId = 0
   #closed: CacheError | undefined
 
@@ -127,7 +135,9 @@ export class Outlet {
     return this.#pendingCount + this.#waiting.length - this.#waitingHead
   }
 
+  /** Whether it takes nothing any more. */
   get isClosed(): boolean {
+    if (this.#closed === undefined && this.#words[STATE] === LANE_STATE.closed) this.poll()
     return this.#closed !== undefined
   }
 
@@ -140,7 +150,8 @@ export class Outlet {
   hasDone(mark: number): boolean {
     if (this.#closed !== undefined) return true
     if (this.#words === EMPTY_WORDS) return false
-    Atomics.load(this.#words, DONE)
+    // What was given up while it waited has a number and is never sent: with nothing left, all is done.
+    if (Atomics.load(this.#words, DONE) === this.#tail && this.waitingCount === 0) return true
     return ((this.#words[DONE_COUNT]! - mark) | 0) >= 0
   }
 
@@ -167,26 +178,36 @@ export class Outlet {
     this.#maxBytes = Math.min(this.#words[MAX_BYTES]!, capacity)
     this.#largest = largestFrame(capacity, this.#maxBytes)
     this.#bell = bell
-    this.#flushWaiting()
+    this.#tail = Atomics.load(this.#words, TAIL)
+    this.#replyHead = Atomics.load(this.#words, REPLY_HEAD)
+    this.#done = Atomics.load(this.#words, DONE)
+    this.#doneCount = this.#words[DONE_COUNT]!
+    this.#sentCount = (this.#doneCount + countUnfinished(lane)) | 0
+    for (const deferred of this.#waiting) if (deferred !== undefined && this.#isLarge(deferred.body.length)) this.#largeWaiting++
+    if (this.#closed === undefined) this.#flushWaiting()
   }
 
   /** Fails everything outstanding, and every later send, with `error`. */
   close(error: CacheError): void {
     if (this.#closed !== undefined) return
     this.#closed = error
-    const waiting = this.#waiting.splice(0).slice(this.#waitingHead)
-    this.#waitingHead = 0
-    for (const { pending } of waiting) {
-      pending?.answered()
-      pending?.settle(error, undefined)
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#waitingHead = this.#waitingBytes = this.#largeWaiting = 0
+    for (const deferred of waiting) {
+      deferred?.pending?.answered()
+      deferred?.pending?.settle(error, undefined)
     }
     if (this.#words !== EMPTY_WORDS) this.poll()
     const taken = this.#words === EMPTY_WORDS ? 0 : Atomics.load(this.#words, TAKEN)
-    this.#eachPending((pending) => {
+    for (const pending of this.#pending) {
+      if (pending === undefined) continue
       const ran = ((taken - pending.position) | 0) >= 0
       pending.answered()
       pending.settle(ran ? withOutcome(error, 'unknown') : error, undefined)
-    })
+    }
+    this.#pending = []
+    this.#pendingCount = this.#abandoned = 0
   }
 
   /**
@@ -197,6 +218,7 @@ export class Outlet {
     this.#checkOpen()
     if (signal?.aborted === true) throw signal.reason
     const pending = new Pending(nowMs + timeoutMs, timeoutMs)
+    if (pending.deadlineMs < this.#earliestMs) this.#earliestMs = pending.deadlineMs
     if (this.#waiting.length !== this.#waitingHead || !this.#fits(a + b + c)) {
       this.#defer(pending, code, 0, deadlineMsWord(pending.deadlineMs), scratch, a, b, c)
     } else {
@@ -211,16 +233,16 @@ export class Outlet {
   tell(code: number, scratch: Scratch, a: number, b: number, c: number): boolean {
     this.#checkOpen()
     const flags = FLAG_TELL | FLAG_NO_DEADLINE
-    const large = align8(REQUEST_HEADER_BYTES + a + b + c) > this.#largest
-    if (this.#waiting.length !== this.#waitingHead || large || !this.#fits(a + b + c)) {
-      // A lane that is still being opened, or that has room but a large body first, queues behind.
-      if ((this.#words === EMPTY_WORDS || large) && this.#waiting.length - this.#waitingHead < this.#bounds.messages) {
-        this.#defer(undefined, code, flags, 0, scratch, a, b, c)
-        this.owner.wake()
-        return true
+    if (this.#waiting.length !== this.#waitingHead || !this.#fits(a + b + c)) {
+      // On a lane that is still being opened, and behind a body that is being handed over, it is not the mailbox that is full.
+      const queues = this.#words === EMPTY_WORDS || this.#largeWaiting > 0 || this.#isLarge(a + b + c)
+      if (!queues || this.waitingCount >= this.#bounds.messages || !this.#mayWait(a + b + c)) {
+        this.dropped++
+        return false
       }
-      this.dropped++
-      return false
+      this.#defer(undefined, code, flags, 0, scratch, a, b, c)
+      this.owner.wake()
+      return true
     }
     this.#write(undefined, code, flags, 0, scratch.bytes, scratch.words, a, b, c)
     return true
@@ -251,17 +273,43 @@ export class Outlet {
 
   /** Fails what is overdue. Returns the earliest deadline of what is left, or Infinity. */
   expire(nowMs: number): number {
+    if (this.#pendingCount === this.#abandoned && this.#waiting.length === this.#waitingHead) return Infinity
+    if (nowMs < this.#earliestMs) return this.#earliestMs
     let earliest = Infinity
     const check = (pending: Pending): void => {
       if (pending.deadlineMs > nowMs) earliest = Math.min(earliest, pending.deadlineMs)
-      else pending.settle(this.#timeoutError(pending), undefined)
+      else this.#giveUp(pending, this.#timeoutError(pending))
     }
     this.#eachPending(check)
-    for (let index = this.#waitingHead; index < this.#waiting.length; index++) {
-      const pending = this.#waiting[index]!.pending
-      if (pending !== undefined && !pending.settled) check(pending)
+    for (const deferred of this.#waiting) {
+      if (deferred?.pending?.settled === false) check(deferred.pending)
     }
+    if (!this.#handingOver) this.#dropSettled()
+    this.#earliestMs = earliest
     return earliest
+  }
+
+  /** Nobody waits for it any more. Its reply, if it was sent, will come late. */
+  #giveUp(pending: Pending, error: unknown): void {
+    if (pending.written && !pending.settled) this.#abandoned++
+    pending.settle(error, undefined)
+    pending.pieces = undefined
+  }
+
+  /** Takes asks that were given up out of the queue: they must not use up the bound of what may wait. */
+  #dropSettled(): void {
+    const waiting = this.#waiting.filter((deferred) => {
+      const settled = deferred?.pending?.settled === true
+      if (settled) deferred.pending.answered()
+      return deferred !== undefined && !settled
+    })
+    this.#waiting = waiting
+    this.#waitingHead = this.#waitingBytes = this.#largeWaiting = 0
+    for (const deferred of waiting) {
+      const { length } = deferred!.body
+      this.#waitingBytes += length
+      if (this.#isLarge(length)) this.#largeWaiting++
+    }
   }
 
   #checkOpen(): void {
@@ -278,7 +326,12 @@ export class Outlet {
 
   #watch(pending: Pending, signal: AbortSignal): void {
     pending.signal = signal
-    pending.onAbort = () => pending.settle(signal.reason ?? new DOMException('aborted', 'AbortError'), undefined)
+    pending.onAbort = () => {
+      this.#giveUp(pending, signal.reason)
+      // What is left is looked at again, so that an ask that was given up does not keep the process alive.
+      this.#earliestMs = -Infinity
+      this.owner.wake()
+    }
     signal.addEventListener('abort', pending.onAbort, { once: true })
   }
 
@@ -292,6 +345,8 @@ export class Outlet {
     this.#done = Atomics.load(this.#words, DONE)
     this.#doneCount = this.#words[DONE_COUNT]!
     const used = (this.#tail - this.#done) >>> 0
+    // An actor that died between finishing a message and counting it has counted one too few.
+    if (used === 0) this.#sentCount = this.#doneCount
     // An empty ring takes any frame up to `largest`, the pad before it included.
     return used + total <= (used === 0 ? this.#mask + 1 : this.#maxBytes) && ((this.#sentCount - this.#doneCount) | 0) < this.#maxMessages
   }
@@ -383,8 +438,10 @@ export class Outlet {
       this.#pending[slot] = undefined
       this.#pendingCount--
       pending.answered()
-      if (pending.settled) this.owner.lateReply()
-      else this.#settle(pending, status, offset + REPLY_HEADER_BYTES, words[at + 3]!)
+      if (pending.settled) {
+        this.#abandoned--
+        this.owner.lateReply()
+      } else this.#settle(pending, status, offset + REPLY_HEADER_BYTES, words[at + 3]!)
     }
     this.#replyHead = (this.#replyHead + frameBytes) | 0
   }
@@ -415,16 +472,41 @@ export class Outlet {
   }
 
   #defer(pending: Pending | undefined, code: number, flags: number, deadline: number, scratch: Scratch, a: number, b: number, c: number): void {
-    const { overflow, waiting } = this.#bounds
-    const opened = this.#words !== EMPTY_WORDS
     const length = a + b + c
-    const isLarge = opened && align8(REQUEST_HEADER_BYTES + length) > this.#largest
-    if ((overflow === 'reject' && opened && !isLarge) || this.waitingCount >= waiting) {
+    const isLarge = this.#isLarge(length)
+    const isFull = this.#words !== EMPTY_WORDS && !isLarge && this.#largeWaiting === 0
+    if ((this.#bounds.overflow === 'reject' && isFull) || !this.#mayWait(length)) {
       this.refused++
       throw new CacheError('ERR_MAILBOX_FULL', `the mailbox of ${this.owner.label} is full; wait for earlier calls before you send more, or raise the mailbox bounds`)
     }
     const body = Buffer.from(scratch.bytes.subarray(0, length))
     this.#waiting.push({ pending, body, code, flags, deadline, a, b, c })
+    this.#waitingBytes += length
+    if (isLarge) this.#largeWaiting++
+  }
+
+  /** Whether the queue of what waits has room for one more. */
+  #mayWait(bodyBytes: number): boolean {
+    const { waiting, bytes } = this.#bounds
+    return this.waitingCount < waiting && (this.#waitingBytes === 0 || this.#waitingBytes + bodyBytes <= Math.max(MIN_WAITING_BYTES, bytes * 64))
+  }
+
+  /** Whether a body does not go through the ring. Nobody knows before the lane is open. */
+  #isLarge(bodyBytes: number): boolean {
+    return this.#words !== EMPTY_WORDS && align8(REQUEST_HEADER_BYTES + bodyBytes) > this.#largest
+  }
+
+  /** The first of those that wait does not wait any more. */
+  #shiftWaiting(): void {
+    const { length } = this.#waiting[this.#waitingHead]!.body
+    this.#waiting[this.#waitingHead++] = undefined
+    this.#waitingBytes -= length
+    if (this.#isLarge(length)) this.#largeWaiting--
+    // Not each time: it moves all that is behind.
+    if (this.#waitingHead === this.#waiting.length) this.#waiting = []
+    else if (this.#waitingHead > 1024 && this.#waitingHead > this.#waiting.length >> 1) this.#waiting.splice(0, this.#waitingHead)
+    else return
+    this.#waitingHead = 0
   }
 
   /** Writes what waits, in order, as far as there is room. True if anything was written. */
@@ -433,7 +515,7 @@ export class Outlet {
     while (this.#waitingHead < this.#waiting.length && !this.#handingOver) {
       const { pending, body, code, flags, deadline, a, b, c } = this.#waiting[this.#waitingHead]!
       if (pending?.settled !== true) {
-        const isLarge = align8(REQUEST_HEADER_BYTES + a + b + c) > this.#largest
+        const isLarge = this.#isLarge(a + b + c)
         if (!this.#fits(isLarge ? 4 : a + b + c)) break
         if (isLarge) {
           this.#handOver(this.#waiting[this.#waitingHead]!)
@@ -443,12 +525,8 @@ export class Outlet {
       } else {
         pending.answered()
       }
-      this.#waitingHead++
+      this.#shiftWaiting()
       moved = true
-    }
-    if (this.#waitingHead > 1024 || this.#waitingHead === this.#waiting.length) {
-      this.#waiting.splice(0, this.#waitingHead)
-      this.#waitingHead = 0
     }
     return moved
   }
@@ -460,22 +538,37 @@ export class Outlet {
     const shared = new SharedArrayBuffer(body.length)
     Buffer.from(shared).set(body)
     const id = (this.#largeId = (this.#largeId + 1) & SEQ_MASK)
-    this.owner.handOver(this, id, shared).then(() => {
-      if (this.#closed !== undefined) return
-      const idBytes = Buffer.alloc(4)
-      idBytes.writeInt32LE(id)
-      this.#write(pending, code, flags | FLAG_LARGE, deadline, idBytes, undefined, a, b, c)
-    }, (error: unknown) => {
-      pending?.answered()
-      pending?.settle(error, undefined)
-    }).finally(() => {
+    const settled = (): void => {
       this.#handingOver = false
-      this.#waitingHead++
+      if (this.#closed !== undefined) return
+      this.#shiftWaiting()
       this.#flushWaiting()
       this.owner.wake()
-    }).catch(() => undefined)
+    }
+    this.owner.handOver(this, id, shared).then(() => {
+      const idBytes = Buffer.alloc(4)
+      idBytes.writeInt32LE(id)
+      if (this.#closed === undefined) {
+        // Given up meanwhile: the host must hear all the same that the body is not wanted, and skips what is overdue.
+        if (pending?.settled === true) {
+          pending.answered()
+          this.#write(undefined, code, FLAG_TELL | FLAG_LARGE, deadlineMsWord(monotonicMs() - 1), idBytes, undefined, a, b, c)
+        } else {
+          this.#write(pending, code, flags | FLAG_LARGE, deadline, idBytes, undefined, a, b, c)
+        }
+      }
+      settled()
+    }, (error: unknown) => {
+      if (pending === undefined) this.dropped++
+      pending?.answered()
+      pending?.settle(error, undefined)
+      settled()
+    })
   }
 }
+
+/** Sends that wait for room hold at most so many bytes, or 64 times what the mailbox does; a single one may be larger. */
+const MIN_WAITING_BYTES = 256 << 20
 
 /** Sequence numbers wrap here: small integers on every platform. */
 const SEQ_MASK = 0x3fff_ffff
