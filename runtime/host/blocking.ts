@@ -7,10 +7,13 @@ import { deadlineMsWord, monotonicMs } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { Inlet } from '../mailbox/inlet.js'
 import type { Host } from './host.js'
-import { fail, type HostedActor } from './hosted-actor.js'
+import { fail, type HostedActor, type QueueMarks } from './hosted-actor.js'
 
 /** Messages of one lane before the other lanes are looked at. */
 const BATCH = 64
+
+/** A client that sleeps hears of its replies after so many milliseconds at the latest, also when a batch takes longer. */
+const RING_MS = 1
 
 /** How long a host looks for messages before it sleeps, in milliseconds: a caller that sends one at a time stays in this window. */
 const SPIN_MS = 0.05
@@ -21,29 +24,27 @@ const SPIN_ROUNDS = 20
 export async function runBlocking(host: Host): Promise<void> {
   for (;;) {
     host.intake()
-    while (host.hasOrders) {
-      await host.carryOut((actor, untilMs) => Promise.resolve(drain(host, actor, untilMs)))
+    while (host.hasOrders()) {
+      await host.carryOut((actor, marks, untilMs) => Promise.resolve(drain(host, actor, marks, untilMs)))
       host.intake()
     }
     if (host.exiting) return
+    host.client.mayNotAsk = true
     runUntilOrders(host)
+    host.client.mayNotAsk = false
   }
 }
 
 function runUntilOrders(host: Host): void {
   const { bell } = host
-  while (!host.hasOrders) {
+  while (!host.hasOrders()) {
     let worked = false
     for (const actor of host.list) worked = work(host, actor) || worked
     if (worked || spin(host)) continue
     const rings = bell.announceSleep()
-    if (host.hasOrders || host.list.some((actor) => actor.pending)) {
-      bell.cancelSleep()
-      // What is pending may be the rest of a reply that waits for its client: no hurry.
-      if (!host.list.some((actor) => work(host, actor)) && !host.hasOrders) bell.wait(rings, 1)
-      continue
-    }
-    bell.wait(rings)
+    if (host.hasOrders() || host.list.some((actor) => actor.ready)) bell.cancelSleep()
+    // What is pending and not ready waits for its client to read replies, which need not ring.
+    else bell.wait(rings, host.list.some((actor) => actor.pending) ? 1 : Infinity)
   }
 }
 
@@ -52,8 +53,8 @@ function spin(host: Host): boolean {
   const untilMs = performance.now() + SPIN_MS
   do {
     for (let round = 0; round < SPIN_ROUNDS; round++) {
-      if (host.hasOrders) return true
-      for (const actor of host.list) if (actor.pending) return true
+      if (host.hasOrders()) return true
+      for (const actor of host.list) if (actor.ready) return true
     }
   } while (performance.now() < untilMs)
   return false
@@ -61,56 +62,61 @@ function spin(host: Host): boolean {
 
 /** Handles a batch from each lane. True if there was anything. */
 function work(host: Host, actor: HostedActor): boolean {
+  if (actor.exit !== undefined) {
+    host.finishExit(actor)
+    return true
+  }
   const { inlets } = actor
+  const { raw } = actor.behaviour
   let worked = false
+  let nowMs = 0
   let nowWord = 0
   for (let index = 0; index < inlets.length; index++) {
     const inlet = inlets[index]!
-    if (!inlet.pending) continue
-    if (nowWord === 0) nowWord = deadlineMsWord(monotonicMs())
-    let handled = 0
-    while (handled < BATCH && !actor.exiting && inlet.take(nowWord)) {
-      handled++
-      if (inlet.bodyMissing) awaitBody(host, inlet)
-      else handle(actor, inlet)
+    if (inlet.pending) {
+      if (nowWord === 0) nowWord = deadlineMsWord(nowMs = monotonicMs())
+      let handled = 0
+      while (handled < BATCH && !actor.isExiting() && inlet.take(nowWord)) {
+        handled++
+        handle(host, actor, inlet)
+        // Messages of low-level actors are short, unless one ran a function.
+        if (raw !== undefined && !host.ranFunction) continue
+        host.ranFunction = false
+        const ms = monotonicMs()
+        nowWord = deadlineMsWord(ms)
+        if (ms - nowMs < RING_MS) continue
+        nowMs = ms
+        inlet.ring()
+      }
+      inlet.ring()
+      if (handled > 0) {
+        worked = true
+        // The system lane goes before the others.
+        const system = inlets[0]!
+        if (index > 0 && system.client === 0 && system.ready) index = -1
+      }
     }
-    inlet.ring()
-    if (inlet.leaving && !inlet.pending) {
-      actor.forgetIfGone(inlet)
-      index--
-    }
-    if (handled === 0) continue
-    worked = true
-    // The system lane goes before the others.
-    const system = inlets[0]!
-    if (index > 0 && system.client === 0 && system.pending) index = -1
+    if (inlet.leaving && actor.forgetIfGone(inlet)) index--
   }
-  const { raw } = actor.behaviour
   if (raw?.idle !== undefined && raw.idle(actor.state)) worked = true
   return worked
 }
 
-function handle(actor: HostedActor, inlet: Inlet): void {
-  const { raw } = actor.behaviour
-  if (raw !== undefined) return raw.receive(actor.state, inlet)
-  if (actor.handle(inlet) !== undefined) {
-    throw new CacheError('ERR_ASYNC_FUNCTION', `a handler of ${actor.id} returned a promise, and its host blocks; define the actor with host: 'own' or 'shared'`)
+function handle(host: Host, actor: HostedActor, inlet: Inlet): void {
+  // The body of a large request was handed over before its frame was sent: it is in the port.
+  if (inlet.bodyMissing) host.intake()
+  if (inlet.bodyMissing && !inlet.adoptBody()) {
+    return fail(inlet, new CacheError('ERR_SHARD_CRASHED', 'the body of a large message was lost with its sender', { outcome: 'none' }))
   }
+  const promise = actor.handle(inlet, false)
+  if (promise !== undefined) throw new Error('a blocking host was given a promise')
 }
 
-/** The body of a large request was handed over before its frame was sent: it is in the port. */
-function awaitBody(host: Host, inlet: Inlet): void {
-  host.intake()
-  if (inlet.adoptBody()) {
-    const actor = host.list.find((candidate) => candidate.inlets.includes(inlet))!
-    return handle(actor, inlet)
+/** Runs what was in an actor's queue, or until `untilMs`. */
+function drain(host: Host, actor: HostedActor, marks: QueueMarks, untilMs: number): void {
+  host.client.mayNotAsk = true
+  while (!actor.isExiting() && !actor.drained(marks) && monotonicMs() < untilMs) {
+    if (!work(host, actor)) host.bell.wait(host.bell.announceSleep(), 1)
   }
-  fail(inlet, new CacheError('ERR_SHARD_CRASHED', 'the body of a large message was lost with its sender', { outcome: 'none' }))
-}
-
-/** Runs an actor's queue dry, or until `untilMs`. */
-function drain(host: Host, actor: HostedActor, untilMs: number): void {
-  while (actor.pending && monotonicMs() < untilMs) {
-    if (!work(host, actor)) break
-  }
+  host.client.mayNotAsk = false
 }

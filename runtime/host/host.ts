@@ -9,7 +9,7 @@ import { ControlLink } from '../control.js'
 import { CacheError, describeError } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
 import type { ActorAddress, ActorContext } from '../actor.js'
-import { HostedActor } from './hosted-actor.js'
+import { HostedActor, type QueueMarks } from './hosted-actor.js'
 import { FUNCTION_DUE, ORDERS, type HostStart, type Order, type Report } from './protocol.js'
 import { runBlocking } from './blocking.js'
 import { runEvented } from './evented.js'
@@ -29,6 +29,12 @@ export class Host {
   readonly #words: Int32Array
   #ordersSeen = 0
   readonly #deferred: Order[] = []
+  /** What came for actors that are to start, or are starting, to be carried out when they have. */
+  readonly #starting = new Map<string, Order[]>()
+  /** On an evented host: the end of what is being carried out for an actor. */
+  readonly #underWay = new Map<string, Promise<void>>()
+  /** Set when a user's function has run in a low-level actor: time has passed. */
+  ranFunction = false
 
   constructor(start: HostStart) {
     this.start = start
@@ -48,7 +54,7 @@ export class Host {
     this.start.port.postMessage(report)
   }
 
-  get hasOrders(): boolean {
+  hasOrders(): boolean {
     return this.#deferred.length > 0 || Atomics.load(this.#words, ORDERS) !== this.#ordersSeen
   }
 
@@ -57,21 +63,55 @@ export class Host {
     this.#ordersSeen = Atomics.load(this.#words, ORDERS)
     for (let received; (received = receiveMessageOnPort(this.start.port)) !== undefined;) {
       const order = received.message as Order
-      if (order.order === 'lane') this.actors.get(order.id)?.adopt(order.lane)
-      else if (order.order === 'large') this.#inlet(order.id, order.client)?.large.set(order.largeId, order.body)
-      else if (order.order === 'dropLane') this.#leave(order.id, order.client)
-      else this.#deferred.push(order)
+      switch (order.order) {
+        case 'lane':
+        case 'large':
+        case 'dropLane': {
+          // Those of a start that is still to come are not among what the start itself brings.
+          const starting = this.#starting.get(order.id)
+          if (starting === undefined) this.#apply(order)
+          else starting.push(order)
+          continue
+        }
+        case 'start': this.#starting.set(order.id, [])
+      }
+      this.#deferred.push(order)
     }
   }
 
-  /** Carries out the next order that was kept. `drain` runs an actor's queue dry, at most until a monotonic time. */
-  async carryOut(drain: (actor: HostedActor, untilMs: number) => Promise<void>): Promise<void> {
+  #apply(order: Order): void {
+    if (order.order === 'lane') this.actors.get(order.id)?.adopt(order.lane)
+    else if (order.order === 'large') this.#inlet(order.id, order.client)?.large.set(order.largeId, order.body)
+    else if (order.order === 'dropLane') this.#leave(order.id, order.client)
+  }
+
+  /** Carries out the next order that was kept. `drain` runs what is in an actor's queue, at most until a monotonic time. */
+  async carryOut(drain: Drain): Promise<void> {
     const order = this.#deferred.shift()
     switch (order?.order) {
       case 'start': return this.#startActor(order)
       case 'stop': return this.#stopActor(order, drain)
       case 'clockMoved': return this.timers.recheck()
       case 'exit': this.exiting = true
+    }
+  }
+
+  /** Begins all orders that were kept: those of one actor one after the other, those of different actors beside each other. */
+  carryOutBeside(drain: Drain): void {
+    while (this.#deferred.length > 0) {
+      const order = this.#deferred[0]!
+      if (order.order !== 'start' && order.order !== 'stop') {
+        void this.carryOut(drain)
+        continue
+      }
+      this.#deferred.shift()
+      const { id } = order
+      const run = (): Promise<void> => order.order === 'start' ? this.#startActor(order) : this.#stopActor(order, drain)
+      const ended = (this.#underWay.get(id) ?? Promise.resolve()).then(run).finally(() => {
+        if (this.#underWay.get(id) === ended) this.#underWay.delete(id)
+        this.bell.ring()
+      })
+      this.#underWay.set(id, ended)
     }
   }
 
@@ -82,13 +122,28 @@ export class Host {
 
   functionEnds(): void {
     Atomics.store(this.#words, FUNCTION_DUE, 0)
+    this.ranFunction = true
+  }
+
+  /** An actor that ended itself has done its last message. */
+  finishExit(actor: HostedActor): void {
+    const { id, exit } = actor
+    this.#remove(actor)
+    this.report({ report: 'exited', id, ...exit?.error === undefined ? { reason: 'normal' } : { reason: 'error', error: describeError(exit.error) } })
+  }
+
+  #remove(actor: HostedActor): void {
+    actor.cancelTimers()
+    if (this.actors.get(actor.id) !== actor) return
+    this.actors.delete(actor.id)
+    this.list = [...this.actors.values()]
   }
 
   #leave(id: string, client: number): void {
     const inlet = this.#inlet(id, client)
     if (inlet === undefined) return
     inlet.leaving = true
-    if (!inlet.pending) this.actors.get(id)!.forgetIfGone(inlet)
+    this.actors.get(id)!.forgetIfGone(inlet)
   }
 
   #inlet(id: string, client: number): HostedActor['inlets'][number] | undefined {
@@ -96,23 +151,31 @@ export class Host {
   }
 
   async #startActor({ id, blueprint, buffers, lanes, incarnation, failedStarts, recoverAs }: Extract<Order, { order: 'start' }>): Promise<void> {
+    const behind = this.#starting.get(id)
     try {
-      const context = this.#context({ id, name: blueprint.name, incarnation, failedStarts, buffers })
-      const actor = await HostedActor.start(id, blueprint, lanes, recoverAs, context, (report) => this.report(report))
+      const contextOf = (actor: HostedActor): ActorContext => this.#context({ id, name: blueprint.name, incarnation, failedStarts, buffers }, actor)
+      const actor = await HostedActor.start(id, blueprint, lanes, recoverAs, contextOf, (report) => this.report(report))
       this.actors.set(id, actor)
       this.list = [...this.actors.values()]
+      if (behind !== undefined && this.#starting.get(id) === behind) {
+        this.#starting.delete(id)
+        for (const order of behind) this.#apply(order)
+      }
       this.report({ report: 'started', id })
     } catch (error) {
+      if (this.#starting.get(id) === behind) this.#starting.delete(id)
       this.report({ report: 'failed', id, error: describeError(error) })
     }
   }
 
-  async #stopActor({ id, deadlineMs }: Extract<Order, { order: 'stop' }>, drain: (actor: HostedActor, untilMs: number) => Promise<void>): Promise<void> {
+  async #stopActor({ id, deadlineMs }: Extract<Order, { order: 'stop' }>, drain: Drain): Promise<void> {
     const actor = this.actors.get(id)
     if (actor !== undefined) {
-      await drain(actor, monotonicMs() + deadlineMs)
-      this.actors.delete(id)
-      this.list = [...this.actors.values()]
+      // The last tenth is for its `stop`.
+      await drain(actor, actor.marks(), monotonicMs() + deadlineMs * 0.9)
+      this.#remove(actor)
+      // Its handler would go on writing to the lanes beside the next incarnation: only the death of the thread ends it.
+      if (actor.busy) return
       try {
         await actor.behaviour.stop(actor.state)
       } catch (error) {
@@ -122,18 +185,8 @@ export class Host {
     this.report({ report: 'stopped', id })
   }
 
-  /** An actor ends itself: it is not in the list any more when its current message is done. */
-  #exit(id: string, error: Error | undefined): void {
-    const actor = this.actors.get(id)
-    if (actor === undefined) return
-    actor.exiting = true
-    this.actors.delete(id)
-    this.list = [...this.actors.values()]
-    this.report({ report: 'exited', id, ...error === undefined ? { reason: 'normal' } : { reason: 'error', error: describeError(error) } })
-  }
-
-  #context(start: Pick<ActorContext, 'id' | 'name' | 'incarnation' | 'failedStarts' | 'buffers'>): ActorContext & HostContext {
-    const { client, timers } = this
+  #context(start: Pick<ActorContext, 'id' | 'name' | 'incarnation' | 'failedStarts' | 'buffers'>, actor: HostedActor): ActorContext & HostContext {
+    const { client } = this
     const { id } = start
     return {
       ...start,
@@ -142,17 +195,41 @@ export class Host {
       now: () => this.clock.now(),
       whereis: async (name) => {
         const address = await client.control<ActorAddress | undefined>((api) => api.whereis(name))
-        return address === undefined ? undefined : client.ref(address, id)
+        if (address === undefined) return undefined
+        // A blocking host has no event loop to open a lane with when the first message is sent.
+        if (this.start.kind === 'blocking') await client.opened(address)
+        return client.ref(address, id)
       },
       after: (delayMs, run) => {
         if (this.start.kind === 'blocking') throw new CacheError('ERR_INVALID_OPTION', 'an actor on a blocking host has no timers; let another actor tell it when it is time')
-        // What it throws ends the thread, as an uncaught error anywhere does.
-        return timers.after(delayMs, () => void run())
+        return this.#after(actor, delayMs, run)
       },
-      exit: (error) => this.#exit(id, error),
+      exit: (error) => {
+        actor.exit ??= { error }
+        this.bell.ring()
+      },
     }
   }
+
+  #after(actor: HostedActor, delayMs: number, run: () => unknown): () => void {
+    let cancelled = false
+    const cancelTimer = this.timers.after(delayMs, () => {
+      actor.timers.delete(cancel)
+      actor.chores.push(() => cancelled ? undefined : run())
+      this.bell.ring()
+    })
+    const cancel = (): void => {
+      cancelled = true
+      cancelTimer()
+      actor.timers.delete(cancel)
+    }
+    actor.timers.add(cancel)
+    return cancel
+  }
 }
+
+/** Runs what was in an actor's queue when `marks` were made, at most until a monotonic time. */
+export type Drain = (actor: HostedActor, marks: QueueMarks, untilMs: number) => Promise<void>
 
 /** What actors of this package see besides. */
 export interface HostContext {

@@ -7,6 +7,9 @@ import { Inlet, replyScratch } from '../mailbox/inlet.js'
 import { STATUS } from '../mailbox/lane.js'
 import type { LaneGrant, Report } from './protocol.js'
 
+/** The ends of an actor's lanes at one moment. */
+export type QueueMarks = readonly { readonly inlet: Inlet; readonly mark: number }[]
+
 export class HostedActor {
   readonly id: string
   /** The system lane first, then the others in the order in which they were opened. */
@@ -15,10 +18,19 @@ export class HostedActor {
   state: unknown = undefined
   /** An asynchronous handler has not finished. */
   busy = false
-  /** It ended itself: no further message is taken. */
-  exiting = false
+  /** It ended itself: no further message is taken, and it is gone when the current one is done. */
+  exit: { readonly error: Error | undefined } | undefined
+  /** What timers brought, to be run between messages. */
+  readonly chores: (() => unknown)[] = []
+  /** Cancels of its timers. */
+  readonly timers = new Set<() => void>()
+  /** The lane that was looked at last. */
+  turn = 0
 
   readonly #report: (report: Report) => void
+
+  /** The lane of the message that an asynchronous handler works on. */
+  #current: Inlet | undefined
 
   private constructor(id: string, behaviour: Behaviour, report: (report: Report) => void) {
     this.id = id
@@ -28,11 +40,16 @@ export class HostedActor {
 
   /** Loads the module, fails what a predecessor left unfinished, and makes the state. */
   static async start(
-    id: string, blueprint: Blueprint, lanes: LaneGrant[], recoverAs: number, context: ActorContext, report: (report: Report) => void,
+    id: string, blueprint: Blueprint, lanes: LaneGrant[], recoverAs: number, contextOf: (actor: HostedActor) => ActorContext, report: (report: Report) => void,
   ): Promise<HostedActor> {
     const behaviour = await load(blueprint)
     const actor = new HostedActor(id, behaviour, report)
-    actor.state = await behaviour.init(context, blueprint.args)
+    try {
+      actor.state = await behaviour.init(contextOf(actor), blueprint.args)
+    } catch (error) {
+      actor.cancelTimers()
+      throw error
+    }
     // Only now: if the start fails, the next incarnation finds the mailbox as it was.
     for (const lane of lanes) {
       actor.adopt(lane).recover(recoverAs)
@@ -53,36 +70,84 @@ export class HostedActor {
     return inlet
   }
 
-  /** Forgets a client that is gone, once what it sent has run. */
-  forgetIfGone(inlet: Inlet): void {
-    if (!inlet.leaving) return
+  /** Forgets a client that is gone, once what it sent has run. True if it was forgotten. */
+  forgetIfGone(inlet: Inlet): boolean {
+    if (!inlet.leaving || inlet.pending || (this.busy && this.#current === inlet)) return false
     this.inlets.splice(this.inlets.indexOf(inlet), 1)
     this.#report({ report: 'laneDropped', id: this.id, client: inlet.client })
+    return true
   }
 
+  /** Whether something waits, if only for its client to read replies. */
   get pending(): boolean {
     for (const inlet of this.inlets) if (inlet.pending) return true
-    return false
+    return this.exit !== undefined || this.chores.length > 0
   }
 
-  /** Handles the tuple that `inlet` has taken. Returns a promise if the handler did. */
-  handle(inlet: Inlet): Promise<void> | undefined {
+  /** Whether there is something to do. */
+  get ready(): boolean {
+    for (const inlet of this.inlets) if (inlet.ready) return true
+    return this.exit !== undefined || this.chores.length > 0
+  }
+
+  /** As `exit !== undefined` and `busy`, for loops in which they change under way. */
+  isExiting(): boolean {
+    return this.exit !== undefined
+  }
+
+  isBusy(): boolean {
+    return this.busy
+  }
+
+  /** Where its queue ends now. */
+  marks(): QueueMarks {
+    return this.inlets.map((inlet) => ({ inlet, mark: inlet.mark() }))
+  }
+
+  /** Whether what was queued then is done. */
+  drained(marks: QueueMarks): boolean {
+    return !this.busy && (this.exit !== undefined || marks.every(({ inlet, mark }) => inlet.reached(mark)))
+  }
+
+  cancelTimers(): void {
+    for (const cancel of this.timers) cancel()
+    this.timers.clear()
+    this.chores.length = 0
+  }
+
+  /**
+   * Handles the request that `inlet` has taken. Returns a promise if the handler did; unless it `mayWait`, that is
+   * an error of the message.
+   */
+  handle(inlet: Inlet, mayWait: boolean): Promise<void> | undefined {
+    const { raw } = this.behaviour
+    if (raw !== undefined) {
+      raw.receive(this.state, inlet)
+      return undefined
+    }
     let result: unknown
+    let waits: boolean
     try {
       const message = decodeValue(inlet.bytes, inlet.start, inlet.aEnd) as [string, ...unknown[]]
       const handler = this.behaviour.handlers.get(message[0])
       if (handler === undefined) {
-        throw new CacheError('ERR_UNKNOWN_MESSAGE', `${this.id} has no handler '${String(message[0])}'; it has ${[...this.behaviour.handlers.keys()].join(', ')}`)
+        throw new CacheError('ERR_UNKNOWN_MESSAGE', `${this.id} has no handler '${message[0]}'; it has ${[...this.behaviour.handlers.keys()].join(', ')}`)
       }
       result = handler(this.state, ...message.slice(1))
+      waits = isThenable(result)
+      if (waits && !mayWait) {
+        Promise.resolve(result).catch(() => undefined)
+        throw new CacheError('ERR_ASYNC_FUNCTION', `the handler '${message[0]}' of ${this.id} returned a promise, and its host blocks; define the actor with host: 'own' or 'shared'`, { outcome: 'unknown' })
+      }
     } catch (error) {
       fail(inlet, error)
       return undefined
     }
-    if (!isThenable(result)) {
+    if (!waits) {
       reply(inlet, result)
       return undefined
     }
+    this.#current = inlet
     return Promise.resolve(result).then((value) => reply(inlet, value), (error: unknown) => fail(inlet, error))
   }
 }
@@ -118,7 +183,12 @@ export function reply(inlet: Inlet, value: unknown): void {
 /** Replies with an error and marks the request done. */
 export function fail(inlet: Inlet, error: unknown): void {
   replyScratch.reset()
-  encodeValue(describeError(error), replyScratch)
+  try {
+    encodeValue(describeError(error), replyScratch)
+  } catch {
+    replyScratch.reset()
+    encodeValue(describeError(new Error('an error that could not be sent')), replyScratch)
+  }
   inlet.finishWith(STATUS.error, replyScratch.bytes, 0, replyScratch.end)
 }
 
