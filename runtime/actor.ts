@@ -206,7 +206,7 @@ export function defineActor<H extends Handlers<StateOf<I>>, I extends Init = () 
 /** Registers a low-level actor; its specs are made by its module. */
 export function defineRawActor<S>(name: string, module: string, raw: RawActor<S>): void {
   behaviours.set(`${module}#${name}`, {
-    raw: raw as RawActor<unknown>,
+    raw: raw,
     handlers: new Map(),
     init: (context, args) => raw.init(context, args),
     stop: (state) => raw.stop?.(state as S),

@@ -10,7 +10,7 @@
 import { Scratch } from './codec/scratch.js'
 import { encodeValue } from './codec/value.js'
 import { monotonicMs, type NodeClock } from './clock.js'
-import { CacheError, errorCode, invalidArgument } from './errors.js'
+import { CacheError, invalidArgument } from './errors.js'
 import type { ControlLink } from './control.js'
 import { Bell } from './mailbox/bell.js'
 import { Outlet, type LaneOwner } from './mailbox/outlet.js'
@@ -40,9 +40,12 @@ export class Client {
   readonly bell: Bell
   readonly connection: Connection
   lateReplies = 0
-  deadLetters = 0
+  /** The thread's event loop stands still: an ask would never be answered. */
+  mayNotAsk = false
 
   readonly #outlets = new Map<string, Outlet>()
+  readonly #opening = new Map<Outlet, Promise<void>>()
+  #sweepAt = 16
   readonly #scratch = new Scratch()
   #polling = false
   #armed = false
@@ -60,16 +63,28 @@ export class Client {
     this.connection = options.connection
   }
 
-  /** One call of the control plane, made again if the system thread dies meanwhile: for calls that may run twice. */
+  /**
+   * One call of the control plane, made again if the system thread dies meanwhile: for calls that may run twice. A call
+   * in flight keeps the process alive, also while it waits for another system thread.
+   */
   async control<T>(method: Parameters<ControlLink<SystemApi>['call']>[0], deadlineMs?: number): Promise<T> {
     for (;;) {
       const { link } = this.connection
       try {
         return await link.call(method, deadlineMs) as T
       } catch (error) {
-        if (errorCode(error) !== 'ERR_ACTOR_CRASHED') throw error
-        await this.connection.replaced(link)
+        if (!link.peerDied) throw error
+        await within(this.connection.replaced(link), deadlineMs ?? OPEN_DEADLINE_MS)
       }
+    }
+  }
+
+  /** The link to a system thread that runs, as far as can be known. */
+  async link(): Promise<ControlLink<SystemApi>> {
+    for (;;) {
+      const { link } = this.connection
+      if (!link.peerDied) return link
+      await within(this.connection.replaced(link), OPEN_DEADLINE_MS)
     }
   }
 
@@ -78,20 +93,37 @@ export class Client {
     const existing = this.#outlets.get(address.id)
     if (existing !== undefined && !existing.isClosed) return existing
     const outlet: Outlet = new Outlet(this.#owner(address), address.mailbox)
+    this.#sweep()
     if (this.#stopped !== undefined) {
       outlet.close(this.#stopped)
       return outlet
     }
     this.#outlets.set(address.id, outlet)
-    this.control<{ lane: SharedArrayBuffer; bell: SharedArrayBuffer }>((api) => api.openLane(address.id), OPEN_DEADLINE_MS).then(
+    const opened = this.control<{ lane: SharedArrayBuffer; bell: SharedArrayBuffer }>((api) => api.openLane(address.id), OPEN_DEADLINE_MS).then(
       ({ lane, bell }) => outlet.open(lane, new Bell(bell)),
       (error: unknown) => {
-        this.deadLetters += outlet.outstanding
+        // Of messages that nobody got the node's books are kept by the system thread.
+        const lost = outlet.outstanding
+        if (lost > 0 && this.#stopped === undefined) void this.control((api) => api.deadLetters(lost)).catch(() => undefined)
         outlet.close(error instanceof CacheError ? error : new CacheError('ERR_NO_ACTOR', `no lane to ${address.id}`, { cause: error }))
-        this.#outlets.delete(address.id)
+        if (this.#outlets.get(address.id) === outlet) this.#outlets.delete(address.id)
       },
     )
+    this.#opening.set(outlet, opened)
+    void opened.finally(() => this.#opening.delete(outlet))
     return outlet
+  }
+
+  /** Resolves when the lane is open, or never will be: for a thread whose event loop will stand still. */
+  async opened(address: ActorAddress): Promise<void> {
+    await this.#opening.get(this.outlet(address))
+  }
+
+  /** Lets go of lanes to actors that have stopped: now and then, when there are twice as many as the last time. */
+  #sweep(): void {
+    if (this.#outlets.size < this.#sweepAt) return
+    for (const [id, outlet] of this.#outlets) if (outlet.isClosed) this.#outlets.delete(id)
+    this.#sweepAt = Math.max(16, this.#outlets.size * 2)
   }
 
   /** A reference to an actor whose messages are tuples, for `self` if an actor holds it. */
@@ -102,6 +134,9 @@ export class Client {
       ask: async (message: readonly unknown[], options?: AskOptions) => {
         if (self === address.id) {
           throw new CacheError('ERR_DEADLOCK', `${address.id} asked itself, and would wait for ever; call the function directly or use tell`)
+        }
+        if (this.mayNotAsk) {
+          throw new CacheError('ERR_DEADLOCK', `an actor on a blocking host asked ${address.id}, and its event loop would never see the reply; use tell, or host: 'own'`)
         }
         const timeoutMs = readTimeout(options)
         const length = this.#encode(message)
@@ -208,8 +243,21 @@ export class Client {
       label: address.id,
       crashCode: address.crashCode,
       wake: () => this.wake(),
-      lateReply: () => void this.lateReplies++,
+      lateReply: () => { this.lateReplies++ },
       handOver: (_outlet, id, body) => this.control((api) => api.handOver(address.id, id, body), OPEN_DEADLINE_MS),
     }
+  }
+}
+
+/** `promise`, or `ERR_TIMEOUT` after `ms`. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new CacheError('ERR_TIMEOUT', `the node's system thread did not come back within ${ms} ms`, { outcome: 'unknown', timeout: ms })), Math.min(ms, 0x7fff_ffff))
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

@@ -17,6 +17,9 @@ export class SystemConnection implements Connection {
 
   /** From now on, this link. */
   use(link: ControlLink<SystemApi>): void {
+    if (this.#closed !== undefined) return link.close()
+    // What was called on the old one and not answered never will be.
+    this.#link?.abandon()
     this.#link = link
     for (const { resolve } of this.#waiting.splice(0)) resolve()
   }

@@ -5,13 +5,13 @@
  * and stack. So a `ControlLink` gives every call a deadline, rejects what is pending when the port closes, and
  * a transfer handler keeps `code`, `cause` and details.
  */
-import { expose, transfer, transferHandlers, wrap, type Endpoint, type Remote } from 'comlink'
+import { expose, transfer, transferHandlers, wrap, type Remote } from 'comlink'
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { CacheError, describeError, reviveError, type ErrorDescription } from './errors.js'
 
 const thrown = transferHandlers.get('throw')!
 transferHandlers.set('throw', {
-  canHandle: thrown.canHandle,
+  canHandle: (value): value is unknown => thrown.canHandle(value),
   serialize: (value: unknown) => [describeError((value as { value: unknown }).value), []],
   deserialize: (description: unknown) => {
     throw reviveError(description as ErrorDescription)
@@ -28,7 +28,7 @@ export function moving<T extends object>(value: T, transferables: Transferable[]
 /** Lets the thread at the other end of `port` call the methods of `api`. Returns when the port is closed. */
 export function serveControl(api: object, port: MessagePort): Promise<void> {
   const closed = new Promise<void>((resolve) => port.once('close', resolve))
-  expose(api, port as unknown as Endpoint)
+  expose(api, port)
   return closed
 }
 
@@ -37,15 +37,17 @@ export class ControlLink<Api extends object> {
   readonly #remote: Remote<Api>
   readonly #pending = new Set<(error: Error) => void>()
   #closed: Error | undefined
+  /** The thread at the other end is gone, and nothing more will be answered. */
+  peerDied = false
   /** Resolves when the other end is gone, or after `close()`. */
   readonly closed: Promise<void>
 
   constructor(port: MessagePort) {
     this.#port = port
-    this.#remote = wrap<Api>(port as unknown as Endpoint)
+    this.#remote = wrap<Api>(port)
     this.closed = new Promise((resolve) => {
       port.once('close', () => {
-        this.#fail(new CacheError('ERR_ACTOR_CRASHED', 'the thread at the other end of the control link is gone', { outcome: 'unknown' }))
+        this.#peerDied()
         resolve()
       })
     })
@@ -55,12 +57,11 @@ export class ControlLink<Api extends object> {
 
   /**
    * Makes one call. Rejects with `ERR_TIMEOUT` after `deadlineMs` (default 10 s; `Infinity` for none), and with
-   * `ERR_ACTOR_CRASHED` when the other thread ends before it answers.
+   * `ERR_ACTOR_CRASHED` when the other thread ends before it answers. Without a deadline it does not keep the process alive.
    */
   call<T>(method: (remote: Remote<Api>) => Promise<T>, deadlineMs = DEFAULT_DEADLINE_MS): Promise<T> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed)
     return new Promise((resolve, reject) => {
-      const keepAliveMs = Math.min(deadlineMs, 0x7fff_ffff)
       const settle = (): void => {
         clearTimeout(timer)
         this.#pending.delete(fail)
@@ -71,13 +72,26 @@ export class ControlLink<Api extends object> {
       }
       const timer = setTimeout(() => {
         fail(new CacheError('ERR_TIMEOUT', `no answer from the control plane within ${deadlineMs} ms`, { outcome: 'unknown', timeout: deadlineMs }))
-      }, keepAliveMs)
+      }, Math.min(deadlineMs, 0x7fff_ffff))
+      if (deadlineMs === Infinity) clearTimeout(timer)
       this.#pending.add(fail)
-      method(this.#remote).then((value) => {
+      const made = async (): Promise<T> => method(this.#remote) // async: also what it throws becomes a rejection
+      made().then((value) => {
         settle()
         resolve(value)
       }, fail)
     })
+  }
+
+  /** Another link has taken its place: for those who wait on this one its peer has died. */
+  abandon(): void {
+    this.#peerDied()
+    this.#port.close()
+  }
+
+  #peerDied(): void {
+    if (this.#closed === undefined) this.peerDied = true
+    this.#fail(new CacheError('ERR_ACTOR_CRASHED', 'the thread at the other end of the control link is gone', { outcome: 'unknown' }))
   }
 
   close(): void {

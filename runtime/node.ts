@@ -28,6 +28,9 @@ const SYSTEM_WITHIN_MS = 10_000
 /** How long the start of a tree may take: functions' modules are loaded, warmers run. */
 const SPAWN_DEADLINE_MS = 120_000
 
+/** The system thread kills what has not stopped well before this. */
+const STOP_DEADLINE_MS = 40_000
+
 /** What a thread of the application needs to become a client of the node; moved to that thread. */
 export interface NodeAttachment {
   node: string
@@ -67,6 +70,9 @@ export class Node {
   readonly #deathsMs: number[] = []
   #stopping: Promise<void> | undefined
   #recovering: Promise<void> | undefined
+  /** Why it stopped, if nobody asked it to. */
+  #failure: Error | undefined
+  #spawns = 0
   readonly #onStopped: (() => void)[] = []
 
   /** Use `Node.start`. */
@@ -95,6 +101,7 @@ export class Node {
       await this.#startSystem()
     } catch (error) {
       await this.#thread.close()
+      this.vault.clear()
       throw error
     }
   }
@@ -111,7 +118,13 @@ export class Node {
   /** Starts an actor, or a supervisor with all below it, as a child of the node's root. */
   async spawnTree(spec: ChildSpec): Promise<StartedActor[]> {
     this.#refuseIfStopped()
-    return this.#connection.link.call((api) => api.spawn(spec), SPAWN_DEADLINE_MS)
+    const token = `${this.client.id}-${++this.#spawns}`
+    try {
+      return await this.client.control((api) => api.spawn(spec, token), SPAWN_DEADLINE_MS)
+    } catch (error) {
+      if (!(error instanceof DOMException && error.name === 'DataCloneError')) throw error
+      throw new CacheError('ERR_UNSUPPORTED_VALUE', `the arguments of '${spec.id}' cannot be sent to another thread: ${error.message}`, { cause: error })
+    }
   }
 
   /** Starts an actor, or a supervisor and its children. The reference is to the (first) actor. */
@@ -128,17 +141,25 @@ export class Node {
   }
 
   /** The actor of that name, or with that path in the tree. `spec`, a definition, gives the reference its type. */
-  async whereis<S extends ActorSpec = ActorSpec>(name: string, _spec?: S): Promise<ActorRef<HandlersOf<S>> | undefined> {
+  async whereis<S extends ActorSpec = ActorSpec>(name: string, spec?: S): Promise<ActorRef<HandlersOf<S>> | undefined>
+  async whereis(name: string): Promise<ActorRef | undefined> {
     this.#refuseIfStopped()
     const address = await this.client.control<ActorAddress | undefined>((api) => api.whereis(name))
-    return address === undefined ? undefined : this.client.ref<HandlersOf<S>>(address)
+    return address === undefined ? undefined : this.client.ref(address)
   }
 
-  /** Resolves with how the incarnation of the actor that runs now ended. */
+  /** Resolves with how the incarnation of the actor that runs now ended. Does not keep the process alive. */
   async watch(actor: ActorRef | string): Promise<ActorExit> {
     this.#refuseIfStopped()
     const id = typeof actor === 'string' ? actor : actor.id
-    return this.#connection.link.call((api) => api.watch(id), Infinity)
+    const link = await this.client.link()
+    try {
+      return await link.call((api) => api.watch(id), Infinity)
+    } catch (error) {
+      // The hosts died with the system thread, and the actor with its host.
+      if (link.peerDied) return { id, reason: 'error', error: error as Error }
+      throw error
+    }
   }
 
   /** The supervision tree as it is now. */
@@ -151,8 +172,8 @@ export class Node {
   async counters(): Promise<SystemCounters & { lateReplies: number; systemRestarts: number }> {
     this.#refuseIfStopped()
     const counters = await this.client.control<SystemCounters>((api) => api.counters())
-    const { deadLetters, lateReplies } = this.client
-    return { ...counters, deadLetters: counters.deadLetters + deadLetters, lateReplies, systemRestarts: this.systemRestarts }
+    const { lateReplies } = this.client
+    return { ...counters, lateReplies, systemRestarts: this.systemRestarts }
   }
 
   /**
@@ -182,7 +203,8 @@ export class Node {
     this.#attached.set(id, attached)
     lifeline.port1.on('close', () => this.#attached.delete(id))
     lifeline.port1.unref()
-    void this.#connection.link.call((api) => api.addClient(moving({ id, bell, control: port1 }, [port1]))).catch(() => undefined)
+    // If the system thread is dead or dies meanwhile, the next one is told with all the others.
+    this.#addClient(attached, port1)
     return { node: this.name, client: id, clock: this.clock.buffer, bell, control: port2, lifeline: lifeline.port2 }
   }
 
@@ -199,8 +221,8 @@ export class Node {
   async #stopAll(): Promise<void> {
     // A system thread that is being restarted can be stopped only when it is there.
     await this.#recovering?.catch(() => undefined)
-    await this.#connection.link.call((api) => api.stopAll(), SPAWN_DEADLINE_MS).catch(() => undefined)
-    const error = new CacheError('ERR_STOPPED', `node '${this.name}' has stopped`)
+    await this.#connection.link.call((api) => api.stopAll(), STOP_DEADLINE_MS).catch(() => undefined)
+    const error = this.#stoppedError()
     this.client.stop(error)
     this.#connection.close(error)
     for (const { lifeline } of this.#attached.values()) lifeline.close()
@@ -212,7 +234,8 @@ export class Node {
   async #startSystem(): Promise<void> {
     const vaultChannel = new MessageChannel()
     this.vault.follow(vaultChannel.port1)
-    const clients = [{ id: 1, bell: this.client.bell.buffer }, ...this.#attached.values()]
+    const attached = [...this.#attached.values()]
+    const clients = [{ id: 1, bell: this.client.bell.buffer }, ...attached]
     const channels = clients.map(() => new MessageChannel())
     const start: SystemStart = {
       node: this.name, clock: this.clock.buffer, ids: this.#ids, pools: this.#pools, vault: this.vault.snapshot(), vaultPort: vaultChannel.port2,
@@ -220,19 +243,27 @@ export class Node {
     }
     const { error } = await this.#thread.run(start, [vaultChannel.port2, ...start.clients.map(({ control }) => control)])
     if (error !== undefined) throw error
-    this.#connection.use(new ControlLink<SystemApi>(channels[0]!.port2))
-    for (const [index, { lifeline }] of [...this.#attached.values()].entries()) {
+    const link = new ControlLink<SystemApi>(channels[0]!.port2)
+    this.#connection.use(link)
+    for (const [index, { lifeline }] of attached.entries()) {
       const { port2 } = channels[index + 1]!
       lifeline.postMessage(port2, [port2])
     }
+    // Those who came while it started.
+    for (const client of this.#attached.values()) {
+      if (attached.includes(client)) continue
+      const { port1, port2 } = new MessageChannel()
+      this.#addClient(client, port1)
+      client.lifeline.postMessage(port2, [port2])
+    }
+    link.call((api) => api.gaveUp(), Infinity).then((error) => this.#giveUp(error), () => undefined)
     void this.#thread.death.then((reason) => this.#systemDied(reason))
   }
 
   #systemDied(reason: Error): void {
     if (this.stopped) return
     this.#recovering = this.#recover(reason).catch((error: unknown) => {
-      this.#connection.close(new CacheError('ERR_STOPPED', `node '${this.name}' gave up: its system thread cannot be restarted`, { cause: error }))
-      void this.stop()
+      this.#giveUp(error as Error)
     }).finally(() => (this.#recovering = undefined))
   }
 
@@ -249,12 +280,29 @@ export class Node {
         return
       } catch (error) {
         reason = error
-        await this.#thread.kill()
+        if (this.stopped) throw error
       }
     }
   }
 
+  #addClient({ id, bell }: AttachedClient, control: MessagePort): void {
+    this.#connection.link.call((api) => api.addClient(moving({ id, bell, control }, [control]))).catch(() => control.close())
+  }
+
+  /** The root supervisor's limit is exceeded, or the system thread's: like an application whose top supervisor ends, the node stops. */
+  #giveUp(error: Error): void {
+    if (this.stopped) return
+    this.#failure = error
+    process.emitWarning(`node '${this.name}' gave up: ${error.message}`, { code: 'SCATTERHOARD_GAVE_UP' })
+    this.#connection.close(this.#stoppedError())
+    void this.stop()
+  }
+
+  #stoppedError(): CacheError {
+    return new CacheError('ERR_STOPPED', `node '${this.name}' has stopped`, { cause: this.#failure })
+  }
+
   #refuseIfStopped(): void {
-    if (this.stopped) throw new CacheError('ERR_STOPPED', `node '${this.name}' has stopped`)
+    if (this.stopped) throw this.#stoppedError()
   }
 }

@@ -20,14 +20,22 @@ export interface SystemCounters {
 }
 
 export interface SystemApi {
-  /** Starts a child of the root supervisor and everything below it. Leaves nothing behind if it fails. */
-  spawn(spec: ChildSpec): Promise<StartedActor[]>
-  /** Stops a child of the root supervisor for good, in reverse order of start. */
+  /**
+   * Starts a child of the root supervisor and everything below it. Leaves nothing behind if it fails. A call that is made again with
+   * the same `token`, because the first may have been lost with its system thread, finds what the first one started.
+   */
+  spawn(spec: ChildSpec, token: string): Promise<StartedActor[]>
+  /** Stops a child of the root supervisor for good, in reverse order of start. Nothing happens if there is none. */
   stop(id: string): Promise<void>
   /** Makes, or finds again, the caller's lane to an actor. `ERR_NO_ACTOR` for one that is not in the tree. */
   openLane(id: string): Promise<{ lane: SharedArrayBuffer; bell: SharedArrayBuffer }>
   /** Passes the body of a message that is too large for the ring to the actor's host, and keeps it until it is done. */
   handOver(id: string, largeId: number, body: SharedArrayBuffer): Promise<void>
+  /** So many messages found no actor. */
+  deadLetters(count: number): Promise<void>
+  /** Resolves with the reason when the root supervisor has given up. */
+  gaveUp(): Promise<Error>
+  /** The actor of that name, or with that path in the tree. */
   whereis(name: string): Promise<ActorAddress | undefined>
   /** Resolves with what ended the incarnation that runs now. */
   watch(id: string): Promise<ActorExit>

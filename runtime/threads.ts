@@ -42,17 +42,22 @@ export class Thread {
   /** Runs the entry with `data`. Resolves when it returned or its worker died; never rejects. */
   async run(data: unknown, transfer: readonly Transferable[] = []): Promise<ThreadEnd> {
     let worker = this.#worker()
-    if (worker === undefined) {
+    if (worker === undefined && !this.#closed) {
       // The replacement died while it booted.
       await this.#pool.destroy()
-      this.#pool = this.#createPool()
+      if (!this.#isClosed()) this.#pool = this.#createPool()
       worker = this.#worker()
     }
+    if (this.#isClosed()) return { error: new Error('the thread was closed') }
     const died = this.#died()
     this.death = died
     const task = this.#pool.run(data, { transferList: [...transfer] as never })
     return Promise.race([
-      task.then((result: unknown) => ({ result }), (error: unknown) => ({ error: asError(error) })),
+      task.then((result: unknown) => ({ result }), async (thrown: unknown) => {
+        // An entry that threw may have left something running on its worker.
+        await worker?.terminate()
+        return { error: asError(thrown) }
+      }),
       died.then((error) => ({ error })),
     ])
   }
@@ -78,6 +83,10 @@ export class Thread {
     if (this.#closed) return
     this.#closed = true
     await this.#pool.destroy()
+  }
+
+  #isClosed(): boolean {
+    return this.#closed
   }
 
   #worker(): Worker | undefined {

@@ -3,8 +3,8 @@
  * (the specs of what runs). No code.
  *
  * The main thread holds the original, so it survives the death of the system thread; the system thread holds a
- * copy and reports every change through a port. Reports are read when they are needed: an entry that waits in
- * the port's queue is as safe as one in the map.
+ * copy and reports every change through a port. Reports are read as they come, and before the entries are needed: one
+ * that waits in the port's queue is as safe as one in the map.
  */
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 
@@ -60,16 +60,22 @@ export class Vault {
     this.drain()
     this.#port?.close()
     this.#port = port
+    // What was put and dropped again must not pile up in the queue.
+    port.on('message', (change: Change) => { this.#take(change) })
+    port.unref()
   }
 
   /** Takes in what has been reported. */
   drain(): void {
     if (this.#port === undefined) return
     for (let report; (report = receiveMessageOnPort(this.#port)) !== undefined;) {
-      const change = report.message as Change
-      if ('put' in change) this.#entries.set(change.put, change.value)
-      else this.#entries.delete(change.drop)
+      this.#take(report.message as Change)
     }
+  }
+
+  #take(change: Change): void {
+    if ('put' in change) this.#entries.set(change.put, change.value)
+    else this.#entries.delete(change.drop)
   }
 
   /** The entry of that name, as of now. */

@@ -4,7 +4,7 @@
  */
 import type { ActorAddress, Blueprint } from '../actor.js'
 import { Bell } from '../mailbox/bell.js'
-import { LANE_STATE, STATE } from '../mailbox/lane.js'
+import { countUnfinished, LANE_STATE, STATE } from '../mailbox/lane.js'
 import type { ActorExit } from '../system-api.js'
 import type { HostSlot } from './host-slot.js'
 
@@ -17,6 +17,8 @@ export class ActorRecord implements ActorAddress {
   readonly lanes = new Map<number, { lane: SharedArrayBuffer; bell: SharedArrayBuffer }>()
   /** Ends the promises of `watch`. */
   readonly watchers = new Set<(exit: ActorExit) => void>()
+  /** Its last incarnation ended by itself, and it has not been started since. */
+  isDown = false
   /** A start, a stop or an end in progress is waited for by these. */
   settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
   settleStop: (() => void) | undefined
@@ -47,12 +49,15 @@ export class ActorRecord implements ActorAddress {
     return { id, name, mailbox, crashCode }
   }
 
-  /** Nobody will answer any more: every client hears of it. */
-  closeLanes(): void {
+  /** Nobody will answer any more: every client hears of it. Returns how many messages were left. */
+  closeLanes(): number {
+    let left = 0
     for (const { lane, bell } of this.lanes.values()) {
       markLane(lane, LANE_STATE.closed)
       new Bell(bell).ring()
+      left += countUnfinished(lane)
     }
+    return left
   }
 
   ended(exit: ActorExit): void {

@@ -108,7 +108,11 @@ export class HostSlot {
 
   async kill(): Promise<void> {
     if (this.#options.kind === 'system') throw new CacheError('ERR_INVALID_ARGUMENT', 'the system thread is killed by its node, not by itself')
+    const death = this.#death
+    if (death === undefined) return
     await this.#thread?.kill()
+    // Nobody may start anything on it before the death is in the books.
+    await death
   }
 
   /** Ends the thread for good. */

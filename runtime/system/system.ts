@@ -10,10 +10,10 @@ import { ClockTimers, NodeClock } from '../clock.js'
 import { serveControl } from '../control.js'
 import { CacheError, reviveError } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
-import { createLane, LANE_STATE, STATUS } from '../mailbox/lane.js'
+import { countUnfinished, createLane, LANE_STATE, STATUS } from '../mailbox/lane.js'
 import type { HostStart, LaneGrant, Report } from '../host/protocol.js'
 import { Supervisor } from '../supervisor.js'
-import type { ChildDriver, ChildExit, StartAttempt, StartedChild, SupervisorEvent } from '../supervised-child.js'
+import { emptyMemory, type ChildDriver, type ChildExit, type ChildMemory, type StartAttempt, type StartedChild, type SupervisorEvent } from '../supervised-child.js'
 import type { ActorSpec, ChildSpec, SupervisorSpec } from '../supervisor-spec.js'
 import type { TreeNode } from '../supervision-tree.js'
 import type { ActorExit, ClientPorts, StartedActor, SystemApi } from '../system-api.js'
@@ -40,6 +40,16 @@ const FUNCTION_CHECK_MS = 50
 /** The system lane's client: it goes before the others. */
 const SYSTEM_CLIENT = 0
 
+/** How long everything has to stop with the node. */
+const STOP_DEADLINE_MS = 30_000
+
+/** How long it is waited for a supervisor to be through before what ended is looked at again. */
+const SETTLE_MS = 20
+
+/** Words of the node's counters, in the vault: they outlive this thread. */
+const DEAD_LETTERS = 0
+const RESTARTS = 1
+
 const ROOT: SupervisorSpec = {
   kind: 'supervisor', id: 'node', strategy: 'one_for_one', maxRestarts: 20, withinMs: 10_000, restart: 'permanent',
   shutdownMs: Infinity, children: [],
@@ -53,46 +63,129 @@ export class System {
   readonly #vault: VaultWriter
   readonly #hosts = new Map<string, HostSlot>()
   readonly #actors = new Map<string, ActorRecord>()
-  readonly #clients = new Map<number, SharedArrayBuffer>()
+  readonly #clients = new Map<number, { readonly bell: SharedArrayBuffer }>()
   readonly #root: Supervisor
-  #deadLetters = 0
-  #restarts = 0
+  readonly #counters: Int32Array
+  readonly #driver: ChildDriver
+  #settling: NodeJS.Timeout | undefined
 
   constructor(start: SystemStart) {
     this.#start = start
     this.#clock = new NodeClock(start.clock)
     this.#timers = new ClockTimers(this.#clock)
     this.#vault = new VaultWriter(start.vault, start.vaultPort)
-    const specs = this.#vault.names('spec/').map((name) => this.#vault.get(name) as ChildSpec)
-    const driver: ChildDriver = { start: (spec, attempt) => this.#startActor(spec, attempt) }
-    this.#root = new Supervisor({ ...ROOT, children: specs }, { driver, timers: this.#timers, onEvent: (event) => this.#onEvent(event) })
+    this.#counters = new Int32Array(this.#vault.buffer('counters', 64))
+    this.#driver = { start: (spec, attempt) => this.#startActor(spec, attempt) }
+    this.#root = new Supervisor(ROOT, {
+      driver: this.#driver, timers: this.#timers, onEvent: (event) => this.#onEvent(event), memory: this.#memory(),
+    })
+    this.#renameSystemLanes()
     for (const client of start.clients) this.#addClient(client)
     setInterval(() => {
       for (const host of this.#hosts.values()) void host.checkFunctionLimit()
     }, FUNCTION_CHECK_MS).unref()
   }
 
+  /** Starts what was spawned before, if another system thread has died. */
   async run(): Promise<void> {
     await this.#root.start()
+    for (const name of this.#vault.names('spec/')) {
+      const { spec } = this.#vault.get(name) as SpawnEntry
+      // What is never restarted is not now either: it died with its host.
+      if (spec.restart === 'temporary') this.#abandon(spec.id)
+      else await this.#restore(spec)
+    }
+  }
+
+  /**
+   * Starts a child of the root again. One that fails now is tried again like any child that fails to restart: with
+   * the root's delays, and the others do not wait for it.
+   */
+  async #restore(spec: ChildSpec, attempt = 1): Promise<void> {
+    try {
+      await this.#root.startChild(spec)
+    } catch (error) {
+      if (attempt > ROOT.maxRestarts) {
+        this.#abandon(spec.id)
+        process.emitWarning(`${spec.id} could not be started again: ${String(error)}`)
+        return
+      }
+      const { thenMs, factor, maxMs } = ROOT.backoff
+      setTimeout(() => {
+        if (this.#vault.get(`spec/${spec.id}`) !== undefined) void this.#restore(spec, attempt + 1)
+      }, Math.min(maxMs, thenMs * factor ** (attempt - 1))).unref()
+    }
+  }
+
+  /** Lets go of a child of the root that another system thread had started. */
+  #abandon(root: string): void {
+    this.#vault.drop(`spec/${root}`)
+    this.#forget(root)
+    for (const name of this.#vault.names('lane/')) {
+      const [, client, ...path] = name.split('/')
+      if (path[0] !== root) continue
+      const lane = this.#vault.get(name) as SharedArrayBuffer
+      markLane(lane, LANE_STATE.closed)
+      const bell = this.#clients.get(Number(client))?.bell
+      if (bell !== undefined) new Bell(bell).ring()
+      this.#count(DEAD_LETTERS, countUnfinished(lane))
+      this.#dropLaneEntries(Number(client), path.join('/'))
+    }
+    for (const kind of ['buffer', 'host']) {
+      for (const name of [...this.#vault.names(`${kind}/${root}/`)]) this.#vault.drop(name)
+    }
+  }
+
+  /** The starts that were counted at each place of the tree, with whatever system threads there were. */
+  #memory(): ChildMemory {
+    const root = { ...emptyMemory(), incarnation: 1 }
+    for (const name of this.#vault.names('incarnation/')) {
+      let memory: ChildMemory = root
+      for (const id of name.split('/').slice(1)) {
+        const below: ChildMemory = memory.children.get(id) ?? emptyMemory()
+        memory.children.set(id, below)
+        memory = below
+      }
+      memory.incarnation = this.#vault.get(name) as number
+    }
+    return root
+  }
+
+  /** The lanes of the system thread before this one are those of a client that is gone, and this one has the same number. */
+  #renameSystemLanes(): void {
+    const gone = Atomics.add(new Int32Array(this.#start.ids), 0, 1)
+    for (const kind of ['lane', 'large']) {
+      const prefix = `${kind}/${SYSTEM_CLIENT}/`
+      for (const name of this.#vault.names(prefix)) {
+        this.#vault.put(`${kind}/${gone}/${name.slice(prefix.length)}`, this.#vault.get(name))
+        this.#vault.drop(name)
+      }
+    }
   }
 
   // The control plane
 
   #addClient({ id, bell, control }: ClientPorts): void {
-    this.#clients.set(id, bell)
-    void serveControl(this.#api(id), control).then(() => this.#clientGone(id))
+    const connection = { bell }
+    this.#clients.set(id, connection)
+    void serveControl(this.#api(id), control).then(() => {
+      // A client that has another port by now is not gone.
+      if (this.#clients.get(id) === connection) this.#clientGone(id)
+    })
   }
 
   #api(client: number): SystemApi {
     return {
-      spawn: (spec) => this.#spawn(spec),
+      spawn: (spec, token) => this.#spawn(spec, token),
       stop: (id) => this.#stop(id),
       openLane: (id) => Promise.resolve(this.#openLane(id, client)),
       handOver: (id, largeId, body) => Promise.resolve(this.#handOver(id, client, largeId, body)),
-      whereis: (name) => Promise.resolve(this.#whereis(name)?.address()),
+      deadLetters: (count) => Promise.resolve(this.#count(DEAD_LETTERS, count)),
+      gaveUp: () => this.#gaveUp(),
+      whereis: (name) => Promise.resolve((this.#whereis(name) ?? this.#actors.get(name))?.address()),
       watch: (id) => this.#watch(id),
       tree: () => Promise.resolve(this.#root.tree()),
-      counters: () => Promise.resolve({ deadLetters: this.#deadLetters, restarts: this.#restarts, clients: this.#clients.size }),
+      counters: () => Promise.resolve({ deadLetters: this.#counters[DEAD_LETTERS]!, restarts: this.#counters[RESTARTS]!, clients: this.#clients.size }),
       kill: async (id) => this.#record(id).host.kill(),
       clockMoved: () => Promise.resolve(this.#clockMoved()),
       addClient: (ports) => Promise.resolve(this.#addClient(ports)),
@@ -100,12 +193,32 @@ export class System {
     }
   }
 
-  async #spawn(spec: ChildSpec): Promise<StartedActor[]> {
-    this.#checkNames(spec)
-    const specName = `spec/${spec.id}`
+  #count(word: number, by: number): void {
+    Atomics.add(this.#counters, word, by)
+  }
+
+  async #gaveUp(): Promise<Error> {
+    const { reason, error } = await this.#root.exited
+    // After a stop in order nobody is waiting.
+    return reason === 'error' && error !== undefined ? error : new Promise(() => undefined)
+  }
+
+  async #spawn(spec: ChildSpec, token: string): Promise<StartedActor[]> {
     const prefix = `${spec.id}/`
-    await this.#root.startChild(spec)
-    this.#vault.put(specName, spec)
+    const specName = `spec/${spec.id}`
+    if ((this.#vault.get(specName) as SpawnEntry | undefined)?.token !== token) {
+      this.#checkNames(spec)
+      const taken = this.#root.whichChildren().find(({ id }) => id === spec.id)
+      // It ended by itself and is not restarted: its place is free.
+      if (taken?.state === 'stopped') await this.#root.deleteChild(spec.id)
+      try {
+        await this.#root.startChild(spec)
+      } catch (error) {
+        if (!this.#root.whichChildren().some(({ id }) => id === spec.id)) this.#forget(spec.id)
+        throw error
+      }
+      this.#vault.put(specName, { spec, token } satisfies SpawnEntry)
+    }
     return [...this.#actors.values()]
       .filter((record) => record.id === spec.id || record.id.startsWith(prefix))
       .map((record) => ({
@@ -115,8 +228,10 @@ export class System {
 
   async #stop(id: string): Promise<void> {
     this.#vault.drop(`spec/${id}`)
-    await this.#root.terminateChild(id)
-    await this.#root.deleteChild(id).catch(() => undefined)
+    if (this.#root.whichChildren().some((child) => child.id === id)) {
+      await this.#root.terminateChild(id).catch(() => undefined)
+      await this.#root.deleteChild(id).catch(() => undefined)
+    }
     this.#forget(id)
   }
 
@@ -126,11 +241,14 @@ export class System {
     for (const record of [...this.#actors.values()]) {
       if (record.id !== id && !record.id.startsWith(prefix)) continue
       this.#actors.delete(record.id)
-      record.closeLanes()
+      this.#count(DEAD_LETTERS, record.closeLanes())
+      record.ended({ id: record.id, reason: 'shutdown' })
       for (const name of this.#vault.names(`buffer/${record.id}/`)) this.#vault.drop(name)
       for (const client of record.lanes.keys()) this.#dropLaneEntries(client, record.id)
       this.#closeIdleHost(record.host)
     }
+    this.#vault.drop(`incarnation/${id}`)
+    for (const name of this.#vault.names(`incarnation/${prefix}`)) this.#vault.drop(name)
   }
 
   #closeIdleHost(host: HostSlot): void {
@@ -145,7 +263,7 @@ export class System {
     const record = this.#record(id)
     const known = record.lanes.get(client)
     if (known !== undefined) return { lane: known.lane, bell: record.host.bell }
-    const bell = this.#clients.get(client)
+    const bell = this.#clients.get(client)?.bell
     if (bell === undefined) throw new CacheError('ERR_STOPPED', 'this thread is not a client of the node any more')
     const lane = createLane(record.mailbox)
     this.#vault.put(`lane/${client}/${id}`, lane)
@@ -168,7 +286,6 @@ export class System {
   #record(id: string): ActorRecord {
     const record = this.#actors.get(id) ?? this.#whereis(id)
     if (record !== undefined) return record
-    this.#deadLetters++
     throw new CacheError('ERR_NO_ACTOR', `there is no actor '${id}' on node '${this.#start.node}'; see its tree for those that there are`, { actor: id })
   }
 
@@ -178,10 +295,12 @@ export class System {
   }
 
   #checkNames(spec: ChildSpec): void {
-    for (const name of namesIn(spec)) {
-      const taken = this.#whereis(name)
-      if (taken !== undefined) throw new CacheError('ERR_NAME_TAKEN', `the name '${name}' belongs to ${taken.id}; choose another or stop that one first`, { name })
-    }
+    for (const name of namesIn(spec)) this.#refuseTaken(name)
+  }
+
+  #refuseTaken(name: string): void {
+    const taken = this.#whereis(name)
+    if (taken !== undefined) throw new CacheError('ERR_NAME_TAKEN', `the name '${name}' belongs to ${taken.id}; choose another or stop that one first`, { name })
   }
 
   #clockMoved(): void {
@@ -190,7 +309,12 @@ export class System {
   }
 
   async #stopAll(): Promise<void> {
-    await this.#root.stop()
+    // By the machine's time besides: the node's clock may be held.
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => { timer = setTimeout(resolve, STOP_DEADLINE_MS + 1000) })
+    await Promise.race([this.#root.stop(STOP_DEADLINE_MS), late])
+    clearTimeout(timer)
+    clearTimeout(this.#settling)
     for (const record of this.#actors.values()) record.closeLanes()
     await Promise.all([...this.#hosts.values()].map((host) => host.close()))
     this.#timers.close()
@@ -219,48 +343,59 @@ export class System {
   // Actors
 
   #onEvent(event: SupervisorEvent): void {
-    if (event.type === 'restarting') this.#restarts++
+    if (event.type === 'restarting') this.#count(RESTARTS, 1)
+    if (event.type === 'started' && event.path.length > 1) this.#vault.put(`incarnation/${event.path.slice(1).join('/')}`, event.incarnation)
     // Children that are not restarted leave the tree; looked at when the supervisor is through with it.
-    if (event.type === 'exited' || event.type === 'limit-exceeded') setImmediate(() => this.#forgetTheGone())
+    if (event.type === 'exited' || event.type === 'limit-exceeded' || event.type === 'start-failed') this.#forgetSoon(0)
+  }
+
+  #forgetSoon(delayMs: number): void {
+    clearTimeout(this.#settling)
+    this.#settling = setTimeout(() => this.#forgetTheGone(), delayMs)
   }
 
   /** Lets go of actors that ended by themselves and will not be restarted. */
   #forgetTheGone(): void {
-    const present = new Set<string>()
-    const visit = (node: TreeNode, path: string): void => {
-      if (node.kind === 'actor' && node.state !== 'stopped') present.add(path)
-      for (const child of node.children) visit(child, path === '' ? child.id : `${path}/${child.id}`)
-    }
     const tree = this.#root.tree()
-    if (this.#hasUnsettled(tree)) return void this.#timers.after(10, () => this.#forgetTheGone())
-    visit(tree, '')
-    for (const id of [...this.#actors.keys()]) if (!present.has(id)) this.#forget(id)
-  }
-
-  #hasUnsettled(node: TreeNode): boolean {
-    return node.state === 'starting' || node.state === 'restarting' || node.state === 'stopping' || node.children.some((child) => this.#hasUnsettled(child))
+    let unsettled = false
+    for (const id of [...this.#actors.keys()]) {
+      const place = placeOf(tree, id)
+      // In the tree, and down: its supervisor has not come to it yet.
+      if (place === 'unsettled' || (place === 'present' && this.#actors.get(id)!.isDown)) unsettled = true
+      if (place !== 'gone') continue
+      this.#forget(id)
+      // Another system thread must not start it again.
+      if (!id.includes('/')) this.#vault.drop(`spec/${id}`)
+    }
+    if (unsettled) this.#forgetSoon(SETTLE_MS)
   }
 
   async #startActor(spec: ActorSpec, attempt: StartAttempt): Promise<StartedChild> {
     const blueprint = spec.actor as Blueprint
     const id = attempt.path.slice(1).join('/')
-    const existing = this.#actors.get(id)
-    const record = existing ?? this.#createRecord(id, blueprint)
+    const record = this.#actors.get(id) ?? this.#createRecord(id, blueprint)
     const { host } = record
     host.actors.add(id)
+    // Before the start: one that the system thread does not survive counts too.
+    this.#vault.put(`incarnation/${id}`, attempt.incarnation)
     try {
       const recoverAs = host.lastDeath?.functionTimeout === true ? STATUS.functionTimeout : STATUS.crashed
       const death = host.ensureRunning()
       const started = new Promise<void>((resolve, reject) => {
         record.settleStart = { resolve, reject }
         void death.then((end) => reject(end.error))
-        attempt.signal.addEventListener('abort', () => reject(new CacheError('ERR_STOPPED', `${id} was stopped while it started`)), { once: true })
+        attempt.signal.addEventListener('abort', () => {
+          // It may stand before the order is read, and is then stopped like any other.
+          record.settleStop = () => reject(new CacheError('ERR_STOPPED', `${id} was stopped while it started`))
+          host.order({ order: 'stop', id, deadlineMs: 0 })
+        }, { once: true })
       })
       host.order({
         order: 'start', id, blueprint, buffers: record.buffers, lanes: this.#grants(record), recoverAs,
         incarnation: attempt.incarnation, failedStarts: attempt.failedStartsInARow,
       })
       await started
+      record.isDown = false
       // Those who went while the actor was down, or with the system thread before this one.
       for (const client of record.lanes.keys()) if (!this.#clients.has(client)) this.#dropLane(record, client)
       const exited = Promise.race([
@@ -271,6 +406,7 @@ export class System {
       ])
       void exited.then(({ reason, error }) => {
         host.actors.delete(id)
+        record.isDown = true
         record.ended({ id, reason, ...error && { error } })
       })
       return {
@@ -280,21 +416,22 @@ export class System {
       }
     } catch (error) {
       host.actors.delete(id)
-      if (existing === undefined) this.#forget(id)
       throw error
     } finally {
       record.settleStart = undefined
+      record.settleStop = undefined
     }
   }
 
   #createRecord(id: string, blueprint: Blueprint): ActorRecord {
+    if (blueprint.name !== undefined) this.#refuseTaken(blueprint.name)
     const buffers: Record<string, SharedArrayBuffer> = {}
     for (const [name, bytes] of Object.entries(blueprint.buffers)) buffers[name] = this.#vault.buffer(`buffer/${id}/${name}`, bytes)
     const record = new ActorRecord(id, blueprint, this.#hostFor(id, blueprint.host), buffers)
     for (const name of this.#vault.names('lane/')) {
       const [, client, ...path] = name.split('/')
       if (path.join('/') !== id) continue
-      const bell = this.#clients.get(Number(client)) ?? new Bell().buffer
+      const bell = this.#clients.get(Number(client))?.bell ?? new Bell().buffer
       record.lanes.set(Number(client), { lane: this.#vault.get(name) as SharedArrayBuffer, bell })
     }
     this.#actors.set(id, record)
@@ -345,8 +482,13 @@ export class System {
       case 'laneDropped':
         record?.lanes.delete(report.client)
         return this.#dropLaneEntries(report.client, report.id)
-      case 'largeDone': return this.#vault.drop(`large/${report.client}/${report.id}#${report.largeId}`)
+      case 'largeDone': return this.#dropLarge(`large/${report.client}/${report.id}#`, report.largeId)
     }
+  }
+
+  /** Lets go of a body that was handled, and of those before it, whose reports went down with a host. */
+  #dropLarge(prefix: string, largeId: number): void {
+    for (const name of this.#vault.names(prefix)) if (Number(name.slice(prefix.length)) <= largeId) this.#vault.drop(name)
   }
 
   async #stopActor(record: ActorRecord, deadlineMs: number, death: Promise<ThreadDeath>): Promise<void> {
@@ -372,6 +514,29 @@ export class System {
     host.actors.delete(id)
     record.ended({ id, reason: 'shutdown' })
   }
+}
+
+/** What the vault keeps of a child of the root. */
+interface SpawnEntry {
+  spec: ChildSpec
+  token: string
+}
+
+/** Whether an actor has a place in the tree, or the supervisors above it are not through with what happened. */
+function placeOf(tree: TreeNode, id: string): 'present' | 'unsettled' | 'gone' {
+  let node = tree
+  for (const part of id.split('/')) {
+    if (isUnsettled(node)) return 'unsettled'
+    const child = node.children.find((one) => one.id === part)
+    if (child === undefined) return 'gone'
+    node = child
+  }
+  if (isUnsettled(node)) return 'unsettled'
+  return node.state === 'stopped' ? 'gone' : 'present'
+}
+
+function isUnsettled({ state }: TreeNode): boolean {
+  return state === 'starting' || state === 'restarting' || state === 'stopping'
 }
 
 function namesIn(spec: ChildSpec): string[] {
