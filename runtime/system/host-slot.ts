@@ -68,10 +68,16 @@ export class HostSlot {
     return this.#port !== undefined
   }
 
+  /** Boots the thread, so that threads of actors that start one after the other boot beside each other. */
+  prepare(): void {
+    const { kind, heapMb } = this.#options
+    if (kind !== 'system') this.#thread ??= new Thread({ entry: HOST_ENTRY, name: 'runHost', heapMb })
+  }
+
   /** Starts the thread if it is not running. Returns the promise of its end. */
   ensureRunning(): Promise<ThreadDeath> {
     if (this.#death !== undefined) return this.#death
-    const { id, kind, node, clock, bell, words, heapMb } = this.#options
+    const { id, kind, node, clock, bell, words } = this.#options
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     port1.on('message', (report: Report) => this.#options.onReport(report))
@@ -85,8 +91,8 @@ export class HostSlot {
       this.#death = new Promise(() => undefined)
       return this.#death
     }
-    this.#thread ??= new Thread({ entry: HOST_ENTRY, name: 'runHost', heapMb })
-    this.#death = this.#thread.run(start, [port2, client.control]).then(({ error }) => this.#died(error ?? new Error('the host returned')))
+    this.prepare()
+    this.#death = this.#thread!.run(start, [port2, client.control]).then(({ error }) => this.#died(error ?? new Error('the host returned')))
     return this.#death
   }
 

@@ -89,8 +89,9 @@ export class System {
   /** Starts what was spawned before, if another system thread has died. */
   async run(): Promise<void> {
     await this.#root.start()
-    for (const name of this.#vault.names('spec/')) {
-      const { spec } = this.#vault.get(name) as SpawnEntry
+    const specs = this.#vault.names('spec/').map((name) => (this.#vault.get(name) as SpawnEntry).spec)
+    for (const spec of specs) if (spec.restart !== 'temporary') this.#prepareHosts(spec, spec.id)
+    for (const spec of specs) {
       // What is never restarted is not now either: it died with its host.
       if (spec.restart === 'temporary') this.#abandon(spec.id)
       else await this.#restore(spec)
@@ -115,6 +116,11 @@ export class System {
         if (this.#vault.get(`spec/${spec.id}`) !== undefined) void this.#restore(spec, attempt + 1)
       }, Math.min(maxMs, thenMs * factor ** (attempt - 1))).unref()
     }
+  }
+
+  #prepareHosts(spec: ChildSpec, path: string): void {
+    if (spec.kind === 'actor') this.#hostFor(path, (spec.actor as Blueprint).host).prepare()
+    else for (const child of spec.children) this.#prepareHosts(child, `${path}/${child.id}`)
   }
 
   /** Lets go of a child of the root that another system thread had started. */
@@ -211,10 +217,12 @@ export class System {
       const taken = this.#root.whichChildren().find(({ id }) => id === spec.id)
       // It ended by itself and is not restarted: its place is free.
       if (taken?.state === 'stopped') await this.#root.deleteChild(spec.id)
+      if (taken?.state === undefined || taken.state === 'stopped') this.#prepareHosts(spec, spec.id)
       try {
         await this.#root.startChild(spec)
       } catch (error) {
         if (!this.#root.whichChildren().some(({ id }) => id === spec.id)) this.#forget(spec.id)
+        for (const host of [...this.#hosts.values()]) this.#closeIdleHost(host)
         throw error
       }
       this.#vault.put(specName, { spec, token } satisfies SpawnEntry)
