@@ -228,7 +228,7 @@ export const SHARD_POOL = 'shards'
 export function shardBlueprint(config: CacheConfig, index: number, tableBufferBytes: number): Blueprint {
   return {
     module: import.meta.url, definition: 'shard', args: { config, index } satisfies ShardArguments,
-    host: { kind: 'blocking', pool: SHARD_POOL, index }, mailbox: config.mailbox, buffers: { table: tableBufferBytes }, crashCode: 'ERR_SHARD_CRASHED',
+    host: { kind: 'blocking', pool: SHARD_POOL, index }, mailbox: config.mailbox, preload: config.functions, buffers: { table: tableBufferBytes }, crashCode: 'ERR_SHARD_CRASHED',
   }
 }
 

@@ -131,6 +131,8 @@ export interface Blueprint {
   /** `pool` and `index` place it on one of the threads of a pool that the node sized; without, it has a thread of its own. */
   host: { kind: HostKind; pool?: string; index?: number; heapMb?: number }
   mailbox: MailboxBounds
+  /** Modules that its `init` loads besides. */
+  preload?: readonly string[]
   /** Shared buffers by name, with their sizes in bytes. */
   buffers: Record<string, number>
   name?: string

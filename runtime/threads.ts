@@ -51,15 +51,25 @@ export class Thread {
     if (this.#isClosed()) return { error: new Error('the thread was closed') }
     const died = this.#died()
     this.death = died
-    const task = this.#pool.run(data, { transferList: [...transfer] as never })
+    const left = new AbortController()
+    const task = this.#pool.run(data, { transferList: [...transfer] as never, signal: left.signal })
     return Promise.race([
       task.then((result: unknown) => ({ result }), async (thrown: unknown) => {
         // An entry that threw may have left something running on its worker.
         await worker?.terminate()
         return { error: asError(thrown) }
       }),
-      died.then((error) => ({ error })),
+      died.then((error) => {
+        // If its worker died before the task was there, it must not run on the next one.
+        left.abort()
+        return { error }
+      }),
     ])
+  }
+
+  /** Runs another function of the entry beforehand, for what it leaves loaded. What fails there is left to the run that needs it. */
+  prepare(name: string, data: unknown): void {
+    this.#pool.run(data, { name }).catch(() => undefined)
   }
 
   #died(): Promise<Error> {

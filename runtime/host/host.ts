@@ -242,3 +242,9 @@ export async function runHost(start: HostStart): Promise<void> {
   const host = new Host(start)
   await (start.kind === 'blocking' ? runBlocking(host) : runEvented(host))
 }
+
+/** Loads what a host will need, on a thread that may become one. A module that fails fails again at the start of its actor. */
+export async function prepareHost(modules: readonly string[]): Promise<void> {
+  markHostThread()
+  for (const module of modules) await import(module).catch(() => undefined)
+}

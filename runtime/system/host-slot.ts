@@ -10,6 +10,7 @@ import { runHost } from '../host/host.js'
 import { FUNCTION_DUE, ORDERS, type HostStart, type Order, type Report } from '../host/protocol.js'
 import { Bell } from '../mailbox/bell.js'
 import { Thread } from '../threads.js'
+import type { SpareThread } from './spare-thread.js'
 
 /** How a host's thread ended. */
 export class ThreadDeath {
@@ -34,11 +35,17 @@ export interface HostSlotOptions {
   /** Makes the host's own client known to the system; called at each start of its thread. */
   connectClient(): HostStart['client']
   onReport(report: Report): void
+  /** A thread in reserve, for hosts without a memory limit of their own. */
+  spare: SpareThread
   /** The thread died; its client is gone. */
   onDeath(death: ThreadDeath, client: number): void
 }
 
 const HOST_ENTRY = new URL('../host/host.js', import.meta.url)
+
+export function createHostThread(heapMb?: number): Thread {
+  return new Thread({ entry: HOST_ENTRY, name: 'runHost', heapMb })
+}
 
 export class HostSlot {
   readonly id: string
@@ -71,7 +78,7 @@ export class HostSlot {
   /** Boots the thread, so that threads of actors that start one after the other boot beside each other. */
   prepare(): void {
     const { kind, heapMb } = this.#options
-    if (kind !== 'system') this.#thread ??= new Thread({ entry: HOST_ENTRY, name: 'runHost', heapMb })
+    if (kind !== 'system') this.#thread ??= createHostThread(heapMb)
   }
 
   /** Starts the thread if it is not running. Returns the promise of its end. */
@@ -136,6 +143,7 @@ export class HostSlot {
     this.#port?.close()
     this.#port = undefined
     this.#death = undefined
+    if (this.#thread !== undefined && this.#options.heapMb === undefined) this.#thread = this.#options.spare.exchange(this.#thread)
     this.#options.onDeath(death, this.#client)
     return death
   }

@@ -19,7 +19,8 @@ import type { TreeNode } from '../supervision-tree.js'
 import type { ActorExit, ClientPorts, StartedActor, SystemApi } from '../system-api.js'
 import { VaultWriter, type VaultEntries } from '../vault.js'
 import { ActorRecord, markLane } from './actor-record.js'
-import { HostSlot, ThreadDeath } from './host-slot.js'
+import { createHostThread, HostSlot, ThreadDeath } from './host-slot.js'
+import { SpareThread } from './spare-thread.js'
 
 export interface SystemStart {
   node: string
@@ -62,6 +63,7 @@ export class System {
   readonly #timers: ClockTimers
   readonly #vault: VaultWriter
   readonly #hosts = new Map<string, HostSlot>()
+  readonly #spare = new SpareThread(createHostThread)
   readonly #actors = new Map<string, ActorRecord>()
   readonly #clients = new Map<number, { readonly bell: SharedArrayBuffer }>()
   readonly #root: Supervisor
@@ -119,8 +121,11 @@ export class System {
   }
 
   #prepareHosts(spec: ChildSpec, path: string): void {
-    if (spec.kind === 'actor') this.#hostFor(path, (spec.actor as Blueprint).host).prepare()
-    else for (const child of spec.children) this.#prepareHosts(child, `${path}/${child.id}`)
+    if (spec.kind === 'actor') {
+      const { host, module, preload } = spec.actor as Blueprint
+      if (host.kind !== 'system') this.#spare.loads([module, ...preload ?? []])
+      this.#hostFor(path, host).prepare()
+    } else for (const child of spec.children) this.#prepareHosts(child, `${path}/${child.id}`)
   }
 
   /** Lets go of a child of the root that another system thread had started. */
@@ -324,7 +329,7 @@ export class System {
     clearTimeout(timer)
     clearTimeout(this.#settling)
     for (const record of this.#actors.values()) record.closeLanes()
-    await Promise.all([...this.#hosts.values()].map((host) => host.close()))
+    await Promise.all([...this.#hosts.values(), this.#spare].map((place) => place.close()))
     this.#timers.close()
   }
 
@@ -455,6 +460,7 @@ export class System {
       id: hostId, kind, heapMb, node: this.#start.node, clock: this.#clock,
       bell: this.#vault.buffer(`host/${hostId}/bell`, 64),
       words: this.#vault.buffer(`host/${hostId}/words`, 64),
+      spare: this.#spare,
       connectClient: () => this.#connectHostClient(kind === 'system'),
       onReport: (report) => this.#onReport(report),
       onDeath: (_death: ThreadDeath, client) => this.#clientGone(client),
