@@ -75,16 +75,18 @@ export class HostSlot {
     return this.#port !== undefined
   }
 
-  /** Boots the thread, so that threads of actors that start one after the other boot beside each other. */
-  prepare(): void {
+  /** Boots the thread and loads modules there, so that threads of actors that start one after the other do so beside each other. */
+  prepare(modules: readonly string[]): void {
     const { kind, heapMb } = this.#options
-    if (kind !== 'system') this.#thread ??= createHostThread(heapMb)
+    if (kind === 'system' || this.running) return
+    this.#thread ??= createHostThread(heapMb)
+    this.#thread.prepare('prepareHost', modules)
   }
 
   /** Starts the thread if it is not running. Returns the promise of its end. */
   ensureRunning(): Promise<ThreadDeath> {
     if (this.#death !== undefined) return this.#death
-    const { id, kind, node, clock, bell, words } = this.#options
+    const { id, kind, node, clock, bell, words, heapMb } = this.#options
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     port1.on('message', (report: Report) => this.#options.onReport(report))
@@ -98,8 +100,8 @@ export class HostSlot {
       this.#death = new Promise(() => undefined)
       return this.#death
     }
-    this.prepare()
-    this.#death = this.#thread!.run(start, [port2, client.control]).then(({ error }) => this.#died(error ?? new Error('the host returned')))
+    this.#thread ??= createHostThread(heapMb)
+    this.#death = this.#thread.run(start, [port2, client.control]).then(({ error }) => this.#died(error ?? new Error('the host returned')))
     return this.#death
   }
 

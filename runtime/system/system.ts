@@ -123,8 +123,9 @@ export class System {
   #prepareHosts(spec: ChildSpec, path: string): void {
     if (spec.kind === 'actor') {
       const { host, module, preload } = spec.actor as Blueprint
-      if (host.kind !== 'system') this.#spare.loads([module, ...preload ?? []])
-      this.#hostFor(path, host).prepare()
+      const modules = [module, ...preload ?? []]
+      if (host.kind !== 'system') this.#spare.loads(modules)
+      this.#hostFor(path, host).prepare(modules)
     } else for (const child of spec.children) this.#prepareHosts(child, `${path}/${child.id}`)
   }
 
