@@ -16,7 +16,7 @@ import type { Inlet, Request } from '../runtime/mailbox/inlet.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
 import { formatTable, initializeTable, isTable, setTableState, TABLE_STATE } from '../runtime/table/layout.js'
 import { TableWriter } from '../runtime/table/writer.js'
-import { CacheError } from '../runtime/errors.js'
+import { CacheError, printable } from '../runtime/errors.js'
 import { actionOf } from './action-codes.js'
 import './action-list.js'
 import type { CacheConfig } from './options.js'
@@ -155,7 +155,7 @@ export class Shard {
     try {
       result = run(...args)
     } catch (error) {
-      throw new CacheError('ERR_FUNCTION_FAILED', `the function '${name}' failed: ${String(error)}`, { cause: error ?? new Error(`threw ${String(error)}`), function: name })
+      throw new CacheError('ERR_FUNCTION_FAILED', `the function '${name}' failed: ${printable(error)}`, { cause: error ?? new Error(`threw ${printable(error)}`), function: name })
     } finally {
       this.#host.functionEnds()
     }

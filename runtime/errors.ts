@@ -89,12 +89,14 @@ const MAX_CAUSES = 8
 
 /** Describes whatever was thrown, so that `reviveError` can rebuild it elsewhere. Never throws. */
 export function describeError(thrown: unknown, depth = 0): ErrorDescription {
-  if (!(thrown instanceof Error)) return { name: 'Error', message: `non-error thrown: ${printable(thrown)}` }
+  if (!isError(thrown)) return { name: 'Error', message: `non-error thrown: ${printable(thrown)}` }
   try {
-    const description: ErrorDescription = { name: thrown.name, message: thrown.message }
+    // Whoever made the error may have put anything there.
+    const { name, message } = thrown as { name: unknown; message: unknown }
+    const description: ErrorDescription = { name: typeof name === 'string' ? name : 'Error', message: typeof message === 'string' ? message : printable(message) }
     if (typeof thrown.stack === 'string') description.stack = thrown.stack
     if (thrown.cause !== undefined && depth < MAX_CAUSES) {
-      description.cause = thrown.cause instanceof Error ? describeError(thrown.cause, depth + 1) : printable(thrown.cause)
+      description.cause = isError(thrown.cause) ? describeError(thrown.cause, depth + 1) : printable(thrown.cause)
     }
     const details: Record<string, string | number | boolean | null> = {}
     for (const [name, value] of Object.entries(thrown) as [string, unknown][]) {
@@ -128,7 +130,17 @@ function isDescription(value: unknown): value is ErrorDescription {
   return typeof value === 'object' && value !== null && typeof (value as ErrorDescription).message === 'string'
 }
 
-function printable(value: unknown): string {
+/** `instanceof` that no proxy can make fail. */
+function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error
+  } catch {
+    return false
+  }
+}
+
+/** As `String`, for whatever was thrown. */
+export function printable(value: unknown): string {
   try {
     return String(value)
   } catch {

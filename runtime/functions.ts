@@ -52,6 +52,7 @@ const registry = new Map<string, Registered>()
 export function defineFunctions<T extends Record<string, AnyFunction>>(name: string, module: string, functions: T): FunctionsModule<T> {
   if (typeof name !== 'string' || name === '') throw invalidArgument('defineFunctions needs a name for the module, such as \'people\'')
   if (typeof module !== 'string' || !URL.canParse(module)) throw invalidArgument('defineFunctions needs import.meta.url as its second argument')
+  if (typeof functions !== 'object' || (functions as unknown) === null) throw invalidArgument('defineFunctions needs an object of functions as its third argument')
   const references = Object.create(null) as Record<string, Reference>
   for (const [key, run] of Object.entries(functions)) {
     const full = `${name}.${key}`
