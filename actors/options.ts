@@ -88,10 +88,10 @@ function defaultShardThreads(): number {
 }
 
 export function readNodeOptions(options: NodeOptions | undefined): NodeConfig {
-  const own = ownOptions(options ?? {}, NODE_NAMES)
+  const own = ownOptions(options === undefined ? {} : options, NODE_NAMES)
   return {
-    name: readName(own['name'] ?? 'node', 'name'),
-    shardThreads: numberWithin(own['shardThreads'] ?? defaultShardThreads(), 1, 256, 'shardThreads', true),
+    name: readName(or(own['name'], 'node'), 'name'),
+    shardThreads: numberWithin(or(own['shardThreads'], defaultShardThreads()), 1, 256, 'shardThreads', true),
     functions: readFunctions(own['functions']),
   }
 }
@@ -102,29 +102,30 @@ export interface CheckedCacheOptions {
 }
 
 export function readCacheOptions(name: unknown, options: CacheOptions | undefined, node: NodeConfig | undefined): CheckedCacheOptions {
-  const own = ownOptions(options ?? {}, CACHE_NAMES)
-  const shards = numberWithin(own['shards'] ?? node?.shardThreads ?? defaultShardThreads(), 1, 1024, 'shards', true)
-  const tableBytes = Math.floor(readBytes(own['memory'] ?? '256mb', 'memory') / shards)
+  const own = ownOptions(options === undefined ? {} : options, CACHE_NAMES)
+  const shards = numberWithin(or(own['shards'], node?.shardThreads ?? defaultShardThreads()), 1, 1024, 'shards', true)
+  const memory = or(own['memory'], '256mb')
+  const tableBytes = Math.floor(readBytes(memory, 'memory') / shards)
   if (tableBytes < MIN_TABLE_BYTES || tableBytes > MAX_TABLE_BYTES) {
-    throw invalidOption('memory', own['memory'] ?? '256mb', `from ${MIN_TABLE_BYTES} bytes to 2 GB for each of the ${shards} shards; more shards make more possible`)
+    throw invalidOption('memory', memory, `from ${MIN_TABLE_BYTES} bytes to 2 GB for each of the ${shards} shards; more shards make more possible`)
   }
-  const limit = ownOptions(own['limit'] ?? {}, ['policy'], 'limit')
-  const expiration = ownOptions(own['expiration'] ?? {}, ['default', 'interval', 'lazy'], 'expiration')
-  const lazy = expiration['lazy'] ?? true
+  const limit = ownOptions(or(own['limit'], {}), ['policy'], 'limit')
+  const expiration = ownOptions(or(own['expiration'], {}), ['default', 'interval', 'lazy'], 'expiration')
+  const lazy = or(expiration['lazy'], true)
   if (typeof lazy !== 'boolean') throw invalidOption('expiration.lazy', lazy, 'true or false')
   return {
     config: {
       name: readName(name, 'name'), shards, tableBytes,
-      policy: oneOf(limit['policy'] ?? 'fifo', POLICIES, 'limit.policy'),
-      mailbox: readBounds(own['mailbox'] ?? DEFAULT_BOUNDS, 'mailbox', readBytes),
-      defaultExpireMs: readPositive(expiration['default'] ?? null, 'expiration.default'),
-      intervalMs: readPositive(expiration['interval'] === undefined ? 3000 : expiration['interval'], 'expiration.interval'),
+      policy: oneOf(or(limit['policy'], 'fifo'), POLICIES, 'limit.policy'),
+      mailbox: readBounds(or(own['mailbox'], DEFAULT_BOUNDS), 'mailbox', readBytes),
+      defaultExpireMs: readPositiveOrNull(or(expiration['default'], null), 'expiration.default'),
+      intervalMs: readPositiveOrNull(or(expiration['interval'], 3000), 'expiration.interval'),
       lazy,
       functions: [...new Set([...node?.functions ?? [], ...readFunctions(own['functions'])])],
-      functionTimeoutMs: readPositive(own['functionTimeout'] ?? 1000, 'functionTimeout')!,
+      functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
       seed: (Math.random() * 2 ** 32) | 0,
     },
-    supervision: readSupervision(own['supervision'] ?? {}, 'supervision'),
+    supervision: readSupervision(or(own['supervision'], {}), 'supervision'),
   }
 }
 
@@ -133,9 +134,17 @@ function readName(value: unknown, option: string): string {
   throw invalidOption(option, value, 'a string of 1 to 255 characters without "/"')
 }
 
-/** A duration above zero, or `null`. */
-function readPositive(value: unknown, option: string): number | null {
-  if (value === null) return null
+/** Not `??`: `null` is not left out, it is wrong. */
+function or(value: unknown, otherwise: unknown): unknown {
+  return value === undefined ? otherwise : value
+}
+
+function readPositiveOrNull(value: unknown, option: string): number | null {
+  return value === null ? null : readPositive(value, option)
+}
+
+/** A duration above zero. */
+function readPositive(value: unknown, option: string): number {
   const ms = parseDuration(value, option)
   if (ms > 0) return ms
   throw invalidOption(option, value, 'a duration above 0')

@@ -242,12 +242,12 @@ function checkName(value: unknown, option = 'name'): string {
 
 /** Checks the bounds of a mailbox and fills in the defaults. */
 export function readBounds(value: unknown, where = 'mailbox', parseBytes: (value: unknown, option: string) => number = bytesOnly): MailboxBounds {
-  const own = ownOptions(value ?? {}, ['messages', 'bytes', 'overflow', 'waiting'], where)
+  const own = ownOptions(value === undefined ? {} : value, ['messages', 'bytes', 'overflow', 'waiting'], where)
   return {
-    messages: numberWithin(own['messages'] ?? DEFAULT_BOUNDS.messages, 1, 1 << 24, `${where}.messages`, true),
+    messages: numberWithin(own['messages'] === undefined ? DEFAULT_BOUNDS.messages : own['messages'], 1, 1 << 24, `${where}.messages`, true),
     bytes: numberWithin(own['bytes'] === undefined ? DEFAULT_BOUNDS.bytes : parseBytes(own['bytes'], `${where}.bytes`), 1024, 1 << 28, `${where}.bytes`, true),
-    overflow: oneOf(own['overflow'] ?? DEFAULT_BOUNDS.overflow, ['wait', 'reject', 'drop'] as const, `${where}.overflow`),
-    waiting: numberWithin(own['waiting'] ?? DEFAULT_BOUNDS.waiting, 0, 1 << 24, `${where}.waiting`, true),
+    overflow: oneOf(own['overflow'] === undefined ? DEFAULT_BOUNDS.overflow : own['overflow'], ['wait', 'reject', 'drop'] as const, `${where}.overflow`),
+    waiting: numberWithin(own['waiting'] === undefined ? DEFAULT_BOUNDS.waiting : own['waiting'], 0, 1 << 24, `${where}.waiting`, true),
   }
 }
 
