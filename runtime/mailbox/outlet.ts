@@ -488,7 +488,9 @@ export class Outlet {
   /** Whether the queue of what waits has room for one more. */
   #mayWait(bodyBytes: number): boolean {
     const { waiting, bytes } = this.#bounds
-    return this.waitingCount < waiting && (this.#waitingBytes === 0 || this.#waitingBytes + bodyBytes <= Math.max(MIN_WAITING_BYTES, bytes * 64))
+    // Before the lane is open, and while a body is handed over, nobody can tell that there is no room.
+    const most = this.#words === EMPTY_WORDS ? Math.max(waiting, this.#bounds.messages) : this.#isLarge(bodyBytes) ? Math.max(waiting, 1) : waiting
+    return this.waitingCount < most && (this.#waitingBytes === 0 || this.#waitingBytes + bodyBytes <= Math.max(MIN_WAITING_BYTES, bytes * 64))
   }
 
   /** Whether a body does not go through the ring. Nobody knows before the lane is open. */
