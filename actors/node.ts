@@ -1,8 +1,10 @@
 /** A node that runs caches: the runtime's node, with caches found again in what was spawned. */
+import { MessagePort } from 'node:worker_threads'
 import { isHostThread } from '../runtime/host/host-thread.js'
 import { AttachedNode } from '../runtime/attached-node.js'
 import { CacheError, invalidArgument } from '../runtime/errors.js'
 import { Node } from '../runtime/node.js'
+import { setTableState, tableState, TABLE_STATE, type TableState } from '../runtime/table/layout.js'
 import type { ChildSpec } from '../runtime/supervisor-spec.js'
 import type { StartedActor } from '../runtime/system-api.js'
 import { createHandle, type Cache, type CacheDescriptor } from './cache.js'
@@ -18,6 +20,8 @@ const running = new Map<string, Cache<unknown>>()
 export class CacheNode extends Node {
   readonly config: NodeConfig
   readonly #caches = new Map<string, Cache<unknown>>()
+  /** Starts of caches that are under way. */
+  #starting = 0
 
   constructor(config: NodeConfig) {
     super(config.name, { [SHARD_POOL]: config.shardThreads })
@@ -30,41 +34,60 @@ export class CacheNode extends Node {
    * @throws `ERR_INVALID_OPTION`; `ERR_NAME_TAKEN` if the node has a cache of that name; `ERR_MODULE_LOAD`
    */
   async startCache<V = unknown>(name: string, options?: CacheOptions): Promise<Cache<V>> {
-    const spec = cacheSupervisor(name, options, this.config)
-    if (this.#caches.has(name)) throw nameTaken(name, this.name)
-    await this.spawnTree(spec)
+    await this.spawnTree(cacheSupervisor(name, options, this.config))
     return this.getCache<V>(name)
   }
 
   /** A running cache of this node. Throws `ERR_NO_CACHE` if there is none of that name. */
   getCache<V = unknown>(name: string): Cache<V> {
-    const cache = this.#caches.get(name)
+    const cache = this.#find(name)
     if (cache === undefined) throw noCache(name)
     return cache as Cache<V>
   }
 
   override async spawnTree(spec: ChildSpec): Promise<StartedActor[]> {
-    for (const name of cachesIn(spec)) if (this.#caches.has(name)) throw nameTaken(name, this.name)
-    const started = await super.spawnTree(spec)
-    for (const description of describeCaches(started)) this.#adopt(description)
-    return started
+    for (const name of cachesIn(spec)) if (this.#find(name) !== undefined) throw nameTaken(name, this.name)
+    this.#starting++
+    try {
+      const started = await super.spawnTree(spec)
+      for (const description of describeCaches(started)) this.#adopt(description)
+      return started
+    } finally {
+      this.#starting--
+    }
   }
 
   override async stopChild(id: string): Promise<void> {
     await super.stopChild(id)
     for (const [name, cache] of this.#caches) {
-      const { id: path } = descriptions.get(cache)!
-      if (path === id || path.startsWith(`${id}/`)) this.#forget(name)
+      const description = descriptions.get(cache)!
+      if (description.id !== id && !description.id.startsWith(`${id}/`)) continue
+      setStates(description, TABLE_STATE.stopped)
+      this.#forget(name)
     }
   }
 
   override async stop(): Promise<void> {
+    for (const cache of this.#caches.values()) setStates(descriptions.get(cache)!, TABLE_STATE.stopping)
     await super.stop()
-    for (const name of this.#caches.keys()) this.#forget(name)
+    for (const [name, cache] of this.#caches) {
+      // Also if its shards had to be killed.
+      setStates(descriptions.get(cache)!, TABLE_STATE.stopped)
+      this.#forget(name)
+    }
   }
 
-  get cacheCount(): number {
-    return this.#caches.size
+  /** Whether there is no cache and none is being started. */
+  get isIdle(): boolean {
+    return this.#starting === 0 && this.#caches.size === 0
+  }
+
+  /** The cache of that name, unless another thread has stopped it. */
+  #find(name: string): Cache<unknown> | undefined {
+    const cache = this.#caches.get(name)
+    if (cache === undefined || !isStopped(cache)) return cache
+    this.#forget(name)
+    return undefined
   }
 
   #adopt(description: CacheDescription): void {
@@ -80,10 +103,9 @@ export class CacheNode extends Node {
   }
 
   async #stopCache(name: string, id: string): Promise<void> {
-    if (id.includes('/')) throw new CacheError('ERR_INVALID_ARGUMENT', `cache '${name}' belongs to a supervisor of the application; stop that one`)
     await this.stopChild(id)
     this.#forget(name)
-    if (this === defaultNode.current && this.#caches.size === 0) await stopDefaultNode()
+    if (this === defaultNode.current && this.isIdle) await stopDefaultNode()
   }
 
   #forget(name: string): void {
@@ -94,6 +116,16 @@ export class CacheNode extends Node {
 }
 
 const descriptions = new WeakMap<object, CacheDescription>()
+
+function setStates({ shards }: CacheDescription, state: TableState): void {
+  for (const { table } of shards) setTableState(table, state)
+}
+
+/** Whether it was stopped, here or on another thread. A cache of a supervisor of the application's may come back. */
+function isStopped(cache: object): boolean {
+  const { id, shards } = descriptions.get(cache)!
+  return !id.includes('/') && shards.every(({ table }) => tableState(table) === TABLE_STATE.stopped)
+}
 
 function nameTaken(name: string, node: string): CacheError {
   return new CacheError('ERR_NAME_TAKEN', `node '${node}' has a cache '${name}'; stop it first, or choose another name`, { cache: name, node })
@@ -156,7 +188,7 @@ export async function startCache<V = unknown>(name: string, options?: CacheOptio
   try {
     return await node.startCache<V>(name, options)
   } catch (error) {
-    if (node === defaultNode.current && node.cacheCount === 0) await stopDefaultNode()
+    if (node === defaultNode.current && node.isIdle) await stopDefaultNode()
     throw error
   }
 }
@@ -164,13 +196,13 @@ export async function startCache<V = unknown>(name: string, options?: CacheOptio
 /** A cache that runs in this process, on any node, or that this thread has attached. Throws `ERR_NO_CACHE` if there is none of that name. */
 export function getCache<V = unknown>(name: string): Cache<V> {
   const cache = running.get(name)
-  if (cache === undefined) throw noCache(name)
+  if (cache === undefined || isStopped(cache)) throw noCache(name)
   return cache as Cache<V>
 }
 
 /** Makes a handle on this thread of what `cache.attachment()` returned on another one. */
 export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<Cache<V>> {
-  if (typeof descriptor !== 'object' || (descriptor as unknown) === null || !('node' in descriptor) || !('cache' in descriptor)) {
+  if (!isDescriptor(descriptor)) {
     return Promise.reject(invalidArgument('attachCache needs the descriptor that cache.attachment() returned, moved to this thread with its transfer list'))
   }
   if (isHostThread()) return Promise.reject(new CacheError('ERR_INVALID_OPTION', 'a cache cannot be attached on a thread of the library'))
@@ -184,6 +216,13 @@ export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<C
       throw new CacheError('ERR_INVALID_OPTION', 'an attachment is made on the thread that started the cache')
     },
   }, description)
+  descriptions.set(cache, description)
   running.set(name, cache)
   return Promise.resolve(cache)
+}
+
+function isDescriptor(value: unknown): value is CacheDescriptor {
+  const { node, cache } = (value ?? {}) as { node?: Partial<CacheDescriptor['node']>; cache?: Partial<CacheDescription> }
+  return node?.control instanceof MessagePort && node.lifeline instanceof MessagePort && node.clock instanceof SharedArrayBuffer
+    && node.bell instanceof SharedArrayBuffer && typeof cache?.config === 'object' && Array.isArray(cache.shards)
 }

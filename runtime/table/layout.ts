@@ -257,6 +257,11 @@ export function setTableState(table: SharedArrayBuffer, state: TableState): void
   Atomics.store(new Int32Array(table, 0, HEADER_BYTES / 4), STATE_WORD, state)
 }
 
+/** What the table is doing. */
+export function tableState(table: SharedArrayBuffer): number {
+  return stateOf(new Int32Array(table, 0, HEADER_BYTES / 4))
+}
+
 /** The state, from the table's words. */
 export function stateOf(words: Int32Array): number {
   return words[STATE_WORD]!
