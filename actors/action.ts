@@ -5,6 +5,7 @@
  * An action's file adds its method to `CacheActions`, where its documentation stands, and exports an `Action`.
  */
 import { invalidArgument } from '../runtime/errors.js'
+import { readTimeout } from '../runtime/actor.js'
 import type { Duration } from '../runtime/duration.js'
 import type { Request } from '../runtime/mailbox/inlet.js'
 import type { Caller } from './caller.js'
@@ -46,7 +47,10 @@ export interface Action {
 
 const COMMON = ['timeout', 'signal', 'local', 'notify']
 
-/** Refuses an argument that is no object of options, and options that the action does not have. */
+/**
+ * Refuses an argument that is no object of options, options that the action does not have, and those of every call that are of
+ * the wrong kind. Throws the reason of a signal that is aborted already.
+ */
 export function checkCallOptions(action: Pick<Action, 'name' | 'options'>, options: object | undefined): void {
   if (options === undefined) return
   if (typeof options !== 'object' || (options as unknown) === null) throw invalidArgument(`the last argument of ${action.name} is an object of options`)
@@ -55,4 +59,9 @@ export function checkCallOptions(action: Pick<Action, 'name' | 'options'>, optio
       throw invalidArgument(`${action.name} has no option '${name}', only ${[...action.options, ...COMMON].join(', ')}`)
     }
   }
+  const { timeout, signal } = options as CallOptions
+  if (timeout !== undefined) readTimeout({ timeout })
+  if (signal === undefined) return
+  if (typeof (signal as AbortSignal | null)?.addEventListener !== 'function') throw invalidArgument('the option signal is an AbortSignal')
+  if (signal.aborted) throw signal.reason
 }

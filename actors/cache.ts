@@ -102,8 +102,11 @@ class Handle {
 
   async ask(message: unknown, options: AskOptions = {}): Promise<unknown> {
     const [action, args] = this.#parse(message)
+    if (typeof options !== 'object' || (options as unknown) === null) throw invalidArgument('the options of ask are an object with timeout and signal')
+    for (const name in options) if (name !== 'timeout' && name !== 'signal') throw invalidArgument(`ask has no option '${name}', only timeout and signal; options of the action belong into the message`)
     while (args.length < action.arity) args.push(undefined)
-    const own = args[action.arity] as object | undefined
+    const own = args[action.arity]
+    if (own !== undefined && (typeof own !== 'object' || own === null)) throw invalidArgument(`the last argument of ${action.name} is an object of options`)
     args[action.arity] = { ...own, ...options }
     return action.call(this.#caller, ...args as never[])
   }
@@ -139,11 +142,13 @@ class Handle {
     const [name, ...args] = Array.isArray(message) ? message as unknown[] : []
     const action = typeof name === 'string' ? BY_NAME.get(name) : undefined
     if (action === undefined) throw invalidArgument(`a message is an array that begins with the name of an action (${[...BY_NAME.keys()].join(', ')}), such as ['get', key]`)
+    if (args.length > action.arity + 1) throw invalidArgument(`the message '${action.name}' has ${args.length} arguments; it takes at most ${action.arity} and its options`)
     return [action, args]
   }
 
   async #stop(): Promise<void> {
     const { description } = this.#caller
+    if (description.id.includes('/')) throw new CacheError('ERR_INVALID_ARGUMENT', `cache '${this.name}' belongs to a supervisor of the application; stop that one`)
     // From now on new calls are refused, on every thread; what is queued is done.
     for (const { table } of description.shards) setTableState(table, TABLE_STATE.stopping)
     await this.#home.stopCache(description)

@@ -170,9 +170,9 @@ export class Caller {
 
   /** Sends what was prepared to every shard; resolves with the merged replies. Told: whether all were queued. */
   sendAll<T>(action: Action, options: CallOptions | undefined, merge: (replies: unknown[]) => T): Promise<T> | boolean {
-    const replies = this.readers.map((_, shard) => this.#send(action, options, shard, WHOLE))
-    if (this.telling) return replies.every(Boolean)
-    return Promise.all(replies).then(merge)
+    checkCallOptions(action, options)
+    if (this.telling) return this.readers.map((_, shard) => this.#send(action, options, shard, WHOLE)).every(Boolean)
+    return together(this.readers, (_, shard) => this.#send(action, options, shard, WHOLE)).then(merge)
   }
 
   /**
@@ -182,8 +182,9 @@ export class Caller {
   settled(sync: Action, options: CallOptions | undefined): Promise<unknown> | undefined {
     const shards = this.readers.map((_, shard) => shard).filter((shard) => this.#unanswered[shard]! > 0 || (this.#hasTold[shard] === 1 && this.#isToldPending(shard)))
     if (shards.length === 0) return undefined
+    checkCallOptions(sync, options)
     this.noKey()
-    return Promise.all(shards.map((shard) => this.#send(sync, options, shard, WHOLE)))
+    return together(shards, (shard) => this.#send(sync, options, shard, WHOLE))
   }
 
   refuseIfStopped(): void {
@@ -192,10 +193,11 @@ export class Caller {
     }
   }
 
-  /** Encodes what may run code of the user's (getters, `toData`), which may call this cache again: that call gets another scratch. */
+  /** Runs what may run code of the user's (getters, `toData`), which may call this cache again: that call gets another scratch. */
   #encode(encode: (data: unknown, into: Scratch) => void, data: unknown): void {
     const { scratch, hash, shard, telling } = this
     const keyEnd = this.#keyEnd
+    const valueEnd = this.#valueEnd
     const nested = this.#encoding
     this.#encoding = true
     this.telling = false
@@ -208,7 +210,14 @@ export class Caller {
       this.hash = hash
       this.shard = shard
       this.#keyEnd = keyEnd
+      this.#valueEnd = valueEnd
     }
+  }
+
+  /** The lane to a shard: the first one, or another one after the cache was stopped and started again by its supervisor. */
+  #openOutlet(shard: number): Outlet {
+    this.#hasTold[shard] = 0
+    return this.#outlets[shard] = this.client.outlet(this.description.shards[shard]!.address)
   }
 
   #send(action: Action, options: CallOptions | undefined, shard: number, cell: number): Promise<unknown> {
@@ -216,9 +225,11 @@ export class Caller {
     const keyBytes = this.#keyEnd
     const valueBytes = this.#valueEnd - keyBytes
     const restBytes = scratch.end - this.#valueEnd
-    const outlet = this.#outlets[shard] ??= this.client.outlet(this.description.shards[shard]!.address)
+    let outlet = this.#outlets[shard]
+    if (outlet === undefined || outlet.isClosed) outlet = this.#openOutlet(shard)
     const code = codeOf(action)
     if (this.telling) {
+      checkCallOptions(action, options)
       const queued = outlet.tell(code, scratch, keyBytes, valueBytes, restBytes)
       if (queued) {
         this.#told[shard] = outlet.sentMark
@@ -229,9 +240,16 @@ export class Caller {
     let timeoutMs = DEFAULT_TIMEOUT_MS
     let signal: AbortSignal | undefined
     if (options !== undefined) {
-      checkCallOptions(action, options)
-      timeoutMs = readTimeout(options)
-      signal = options.signal
+      const nested = this.#encoding
+      this.#encoding = true
+      try {
+        checkCallOptions(action, options)
+        timeoutMs = readTimeout(options)
+        signal = options.signal
+      } finally {
+        this.#encoding = nested
+        this.scratch = scratch
+      }
     }
     const pending: Pending = outlet.ask(code, scratch, keyBytes, valueBytes, restBytes, monotonicMs(), timeoutMs, signal)
     if (action.writes) {
@@ -242,6 +260,32 @@ export class Caller {
     }
     return pending.promise
   }
+}
+
+/**
+ * Sends something for each of `targets`: one that fails at once fails like one that fails later. If some failed and others did
+ * not, what has happened is unknown as a whole.
+ */
+export async function together<T>(targets: readonly T[], send: (target: T, index: number) => unknown): Promise<unknown[]> {
+  const sent = targets.map((target, index) => {
+    try {
+      return Promise.resolve(send(target, index))
+    } catch (error) {
+      // The reason of an aborted signal may be anything.
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+      return Promise.reject(error)
+    }
+  })
+  const ends = await Promise.allSettled(sent)
+  const failed = ends.find((end) => end.status === 'rejected')
+  if (failed === undefined) return ends.map((end) => (end as PromiseFulfilledResult<unknown>).value)
+  const error: unknown = failed.reason
+  if (!(error instanceof CacheError) || error.outcome === 'unknown' || ends.every((end) => end.status === 'rejected' && isWithoutEffect(end.reason))) throw error
+  throw new CacheError(error.code, error.message, { ...error, cause: error.cause, outcome: 'unknown' })
+}
+
+function isWithoutEffect(error: unknown): boolean {
+  return error instanceof CacheError && error.outcome === 'none'
 }
 
 /** A scratch that a huge value has grown is given back before the next call. */

@@ -1,4 +1,5 @@
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import { together } from '../caller.js'
 import type { Key } from '../../runtime/codec/key.js'
 import { del } from './del.js'
 import { keysOf } from './get-many.js'
@@ -17,8 +18,8 @@ export const delMany: Action = {
     const all = keysOf(keys, 'delMany')
     // Every key is looked at before the first one is removed.
     for (const key of all) caller.key(key)
-    const replies = all.map((key) => del.call(caller, key as never, options as never))
-    if (caller.telling) return replies.every(Boolean)
-    return Promise.all(replies).then((were) => were.filter(Boolean).length)
+    const remove = (key: unknown): unknown => del.call(caller, key as never, options as never)
+    if (caller.telling) return all.map(remove).every(Boolean)
+    return together(all, remove).then((were) => were.filter(Boolean).length)
   },
 }

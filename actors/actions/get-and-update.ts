@@ -3,7 +3,7 @@ import { readExpire } from '../expiry.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { readDuration, type Duration } from '../../runtime/duration.js'
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
-import type { Action, CallOptions } from '../action.js'
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 
 /** Options of a call that runs a function: `args` is required exactly when the function has further parameters. */
@@ -49,11 +49,13 @@ interface UpdateCall extends CallOptions {
 export const getAndUpdate: Action = {
   name: 'getAndUpdate', writes: true, arity: 2, options: ['args', 'default', 'functionTimeout'],
   call(caller, key: unknown, reference: unknown, options?: UpdateCall) {
-    const args = options?.args ?? []
+    checkCallOptions(getAndUpdate, options)
+    const { args = [], default: initial, functionTimeout } = options ?? {}
+    const timeoutMs = readTimeLimit(functionTimeout)
     if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the function\'s further arguments')
     const name = functionName(reference)
     caller.key(key)
-    caller.rest([name, args, options?.default, readTimeLimit(options?.functionTimeout)])
+    caller.rest([name, args, initial, timeoutMs])
     return caller.send(getAndUpdate, options)
   },
   apply(shard, request) {

@@ -14,7 +14,16 @@ export const getMany: Action = {
   name: 'getMany', writes: false, arity: 1, options: [],
   call(caller, keys: unknown, options?: CallOptions) {
     checkCallOptions(getMany, options)
-    return Promise.all(keysOf(keys, 'getMany').map((key) => get.call(caller, key as never, options as never)))
+    const all = keysOf(keys, 'getMany')
+    const values: unknown[] = []
+    try {
+      for (const key of all) values.push(get.call(caller, key as never, options as never))
+    } catch (error) {
+      // With the others, so that none of them fails unheard.
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+      values.push(Promise.reject(error))
+    }
+    return Promise.all(values)
   },
 }
 

@@ -21,8 +21,8 @@ declare module '../action.js' {
 export const get: Action = {
   name: 'get', writes: false, arity: 1, options: ['default'],
   call(caller, key: unknown, options?: GetOptions<unknown>) {
-    caller.key(key)
     if (options !== undefined) checkCallOptions(get, options)
+    caller.key(key)
     if (!caller.hasUnansweredWrite) {
       const value = caller.read()
       if (value === MISSING) return Promise.resolve(options?.default)

@@ -1,5 +1,5 @@
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
-import type { Action, CallOptions } from '../action.js'
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
 import type { Shard } from '../shard.js'
 import type { Key } from '../../runtime/codec/key.js'
@@ -33,10 +33,12 @@ export function sendSum(
   action: Action, caller: Caller, key: unknown, by: number | bigint | undefined, options: IncrOptions<number | bigint> | undefined, sign: 1 | -1,
 ): unknown {
   checkNumber(by, 'by')
-  checkNumber(options?.default, 'default')
+  checkCallOptions(action, options)
+  const initial = options?.default
+  checkNumber(initial, 'default')
   caller.key(key)
   const signed = by === undefined || sign === 1 ? by : -by
-  if (signed !== undefined || options?.default !== undefined || sign === -1) caller.rest([signed, options?.default, sign])
+  if (signed !== undefined || initial !== undefined || sign === -1) caller.rest([signed, initial, sign])
   return caller.send(action, options)
 }
 

@@ -2,8 +2,11 @@ import { invalidArgument, CacheError } from '../../runtime/errors.js'
 import { decodeKey, type Key } from '../../runtime/codec/key.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
+import { readTimeout } from '../../runtime/actor.js'
+import { monotonicMs } from '../../runtime/clock.js'
 import { formatBytes } from '../options.js'
 import { scanEntries } from '../scan.js'
+import { sync } from './sync.js'
 import { BUSY, MISSING } from '../../runtime/table/reader.js'
 import type { TreeNode } from '../../runtime/supervision-tree.js'
 import type { CacheConfig } from '../options.js'
@@ -23,7 +26,7 @@ export interface Inspections<V> {
 declare module '../action.js' {
   interface CacheActions<V> {
     /** Looks into the cache on this node: its options, its tree, its shards, this thread's mailboxes, its memory, an entry. */
-    inspect(what: 'cache' | 'config', options?: CallOptions): Promise<Inspections<V>['cache']>
+    inspect(what: 'cache', options?: CallOptions): Promise<Inspections<V>['cache']>
     inspect(what: 'tree', options?: CallOptions): Promise<TreeNode>
     inspect(what: 'shards', options?: CallOptions): Promise<Inspections<V>['shards']>
     inspect(what: 'mailboxes', options?: CallOptions): Promise<Inspections<V>['mailboxes']>
@@ -34,7 +37,10 @@ declare module '../action.js' {
   }
 }
 
-type Look = (caller: Caller, argument: unknown) => unknown
+type Look = (caller: Caller, argument: unknown, options: CallOptions | undefined) => unknown
+
+/** What does not show entries: it has no writes of the caller to wait for. */
+const WITHOUT_WAITING = new Set(['cache', 'tree', 'mailboxes'])
 
 const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['cache', ({ config: { seed: _seed, ...shown } }) => shown],
@@ -45,7 +51,7 @@ const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['memory text', (caller) => formatBytes(memoryBytes(caller))],
   ['expired count', async (caller) => (await expiredKeys(caller)).length],
   ['expired keys', (caller) => expiredKeys(caller)],
-  ['entry', (caller, key) => entryOf(caller, key)],
+  ['entry', (caller, key, options) => entryOf(caller, key, options)],
 ])
 
 export const inspect: Action = {
@@ -56,7 +62,8 @@ export const inspect: Action = {
     const [subject, argument] = Array.isArray(what) ? what as unknown[] : [what]
     const look = typeof subject === 'string' ? LOOKS.get(typeof argument === 'string' && subject !== 'entry' ? `${subject} ${argument}` : subject) : undefined
     if (look === undefined) throw invalidArgument(`inspect knows ${[...LOOKS.keys()].map((name) => name.includes(' ') ? `['${name.replace(' ', '\', \'')}']` : name === 'entry' ? '[\'entry\', key]' : `'${name}'`).join(', ')}`)
-    return look(caller, argument)
+    if (!WITHOUT_WAITING.has(subject as string)) await caller.settled(sync, options)
+    return look(caller, argument, options)
   },
 }
 
@@ -82,7 +89,8 @@ async function expiredKeys(caller: Caller): Promise<unknown[]> {
 }
 
 /** Value and times of one entry, expired or not. */
-async function entryOf(caller: Caller, key: unknown): Promise<unknown> {
+async function entryOf(caller: Caller, key: unknown, options: CallOptions | undefined): Promise<unknown> {
+  const untilMs = monotonicMs() + readTimeout(options)
   for (;;) {
     caller.key(key)
     const reader = caller.readers[caller.shard]!
@@ -95,6 +103,7 @@ async function entryOf(caller: Caller, key: unknown): Promise<unknown> {
     if (found === 1 && value !== BUSY && caller.locateAny() === 1 && reader.modifiedAt === modifiedAt && reader.expiresAt === expiresAt) {
       return { key, value, modified: modifiedAt, expires: expiresAt === 0 ? null : expiresAt }
     }
+    if (monotonicMs() >= untilMs) throw new CacheError('ERR_TIMEOUT', 'the entry was rewritten without pause all the while; give a longer timeout')
     await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -1,6 +1,6 @@
 import { readExpire, type Expire } from '../expiry.js'
 import { invalidArgument } from '../../runtime/errors.js'
-import type { Action, CallOptions } from '../action.js'
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 
 export interface PutOptions extends CallOptions {
@@ -26,12 +26,18 @@ declare module '../action.js' {
 export const put: Action = {
   name: 'put', writes: true, arity: 2, options: ['expire', 'if'],
   call(caller, key: unknown, value: unknown, options?: PutOptions) {
+    if (options === undefined) {
+      caller.key(key)
+      caller.value(value)
+      return caller.send(put, undefined)
+    }
+    checkCallOptions(put, options)
+    const { expire, if: condition } = options
+    if (condition !== undefined && condition !== 'absent' && condition !== 'present') throw invalidArgument('the option if of put is \'absent\' or \'present\'')
+    const expireMs = expire === undefined ? undefined : readExpire(expire, 'expire')
     caller.key(key)
     caller.value(value)
-    if (options !== undefined && (options.expire !== undefined || options.if !== undefined)) {
-      if (options.if !== undefined && options.if !== 'absent' && options.if !== 'present') throw invalidArgument('the option if of put is \'absent\' or \'present\'')
-      caller.rest([options.expire === undefined ? undefined : readExpire(options.expire, 'expire'), options.if])
-    }
+    if (expireMs !== undefined || condition !== undefined) caller.rest([expireMs, condition])
     return caller.send(put, options)
   },
   apply(shard, request) {

@@ -1,4 +1,5 @@
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import { invalidArgument } from '../../runtime/errors.js'
 import { scanEntries } from '../scan.js'
 import { sync } from './sync.js'
 
@@ -18,6 +19,7 @@ export const size: Action = {
   name: 'size', writes: false, arity: 0, options: ['expired'],
   async call(caller, options?: SizeOptions) {
     checkCallOptions(size, options)
+    if (options?.expired !== undefined && typeof options.expired !== 'boolean') throw invalidArgument('the option expired of size is true or false')
     caller.refuseIfStopped()
     await caller.settled(sync, { timeout: options?.timeout, signal: options?.signal })
     let entries = 0

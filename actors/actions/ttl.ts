@@ -11,8 +11,8 @@ declare module '../action.js' {
 export const ttl: Action = {
   name: 'ttl', writes: false, arity: 1, options: [],
   call(caller, key: unknown, options?: CallOptions) {
-    caller.key(key)
     checkCallOptions(ttl, options)
+    caller.key(key)
     if (!caller.hasUnansweredWrite) {
       const found = caller.locate()
       if (found === 0) return Promise.resolve(undefined)
