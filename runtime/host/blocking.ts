@@ -18,6 +18,10 @@ const RING_MS = 1
 /** How long a host looks for messages before it sleeps, in milliseconds: a caller that sends one at a time stays in this window. */
 const SPIN_MS = 0.05
 
+/** The same after a batch: whoever sent many is about to send more, as soon as it has read its replies. */
+const BUSY_SPIN_MS = 0.25
+const BUSY_MESSAGES = 16
+
 /** Looks at the rings between two looks at the clock. */
 const SPIN_ROUNDS = 20
 
@@ -40,7 +44,8 @@ function runUntilOrders(host: Host): void {
   while (!host.hasOrders()) {
     let worked = false
     for (const actor of host.list) worked = work(host, actor) || worked
-    if (worked || spin(host)) continue
+    if (worked || spin(host, host.handled >= BUSY_MESSAGES ? BUSY_SPIN_MS : SPIN_MS)) continue
+    host.handled = 0
     const rings = bell.announceSleep()
     if (host.hasOrders() || host.list.some((actor) => actor.ready)) bell.cancelSleep()
     // What is pending and not ready waits for its client to read replies, which need not ring.
@@ -49,8 +54,8 @@ function runUntilOrders(host: Host): void {
 }
 
 /** True as soon as a message or an order came; false if none did for a while. */
-function spin(host: Host): boolean {
-  const untilMs = performance.now() + SPIN_MS
+function spin(host: Host, ms: number): boolean {
+  const untilMs = performance.now() + ms
   do {
     for (let round = 0; round < SPIN_ROUNDS; round++) {
       if (host.hasOrders()) return true
@@ -91,6 +96,7 @@ function work(host: Host, actor: HostedActor): boolean {
       inlet.ring()
       if (handled > 0) {
         worked = true
+        host.handled = handled
         // The system lane goes before the others.
         const system = inlets[0]!
         if (index > 0 && system.client === 0 && system.ready) index = -1

@@ -26,6 +26,8 @@ export class Host {
   /** The same actors, for the loops. */
   list: HostedActor[] = []
   exiting = false
+  /** Messages of the last batch. */
+  handled = 0
   readonly #words: Int32Array
   #ordersSeen = 0
   readonly #deferred: Order[] = []
