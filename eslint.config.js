@@ -14,6 +14,9 @@ export default tseslint.config(
       '@typescript-eslint/no-extraneous-class': 'off',
       '@typescript-eslint/no-invalid-void-type': 'off',
       '@typescript-eslint/no-misused-spread': 'off',
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
+      // Every declaration of CacheActions has the type parameter of the first.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^(_|V$)' }],
       'no-restricted-syntax': ['error', { selector: 'TSEnumDeclaration', message: 'Use an `as const` object.' }, { selector: 'ExportDefaultDeclaration', message: 'Use a named export.' }],
     },
   },

@@ -12,7 +12,7 @@ import type { Caller } from './caller.js'
 import type { Shard } from './shard.js'
 
 /** The methods of a cache. Each action's file adds its own. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface CacheActions<V> {}
 
 /** What the last parameter of every action may say. */

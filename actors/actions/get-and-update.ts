@@ -63,7 +63,7 @@ export const getAndUpdate: Action = {
     const block = shard.live(request)
     const result = shard.run(name, timeoutMs, [block === 0 ? initial : shard.valueOf(block), ...args])
     if (result === undefined) return undefined
-    if (result instanceof Ignore) return result.value
+    if (result instanceof Ignore) return result.value as unknown
     const value: unknown = result instanceof Commit ? result.value : result
     if (value === undefined) throw new CacheError('ERR_UNSUPPORTED_VALUE', `the function '${name}' committed undefined, which cannot be stored; use ignore(undefined)`)
     const expire = result instanceof Commit && result.options.expire !== undefined ? readExpire(result.options.expire, 'expire of commit') : undefined

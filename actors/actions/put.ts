@@ -22,6 +22,8 @@ declare module '../action.js' {
   }
 }
 
+const CONDITIONS: readonly unknown[] = ['absent', 'present']
+
 /** The second section is the value; the rest, if there is any: `[expire, if]`. */
 export const put: Action = {
   name: 'put', writes: true, arity: 2, options: ['expire', 'if'],
@@ -33,7 +35,7 @@ export const put: Action = {
     }
     checkCallOptions(put, options)
     const { expire, if: condition } = options
-    if (condition !== undefined && condition !== 'absent' && condition !== 'present') throw invalidArgument('the option if of put is \'absent\' or \'present\'')
+    if (condition !== undefined && !CONDITIONS.includes(condition)) throw invalidArgument('the option if of put is \'absent\' or \'present\'')
     const expireMs = expire === undefined ? undefined : readExpire(expire, 'expire')
     caller.key(key)
     caller.value(value)

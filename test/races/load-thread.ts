@@ -35,7 +35,7 @@ export async function startLoadThread(cache: Cache<unknown>, seed: number, outag
 
 const { load: given } = (workerData ?? {}) as { load?: Given }
 if (parentPort !== null && given !== undefined) {
-  const load = new Load(await attachCache<unknown>(given.descriptor), 'thread', given.seed, given.outage)
+  const load = new Load(await attachCache(given.descriptor), 'thread', given.seed, given.outage)
   load.start()
   parentPort.postMessage('running')
   parentPort.once('message', () => void load.stop().then((report) => parentPort!.postMessage(report)))
