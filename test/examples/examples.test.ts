@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { expect } from 'chai'
+
+/** What each example has to print, in this order. */
+const EXAMPLES: Record<string, RegExp[]> = {
+  'quickstart': [
+    /^Loading \d+ packages from disk, in \d+ threads that share one cache/m,
+    /─ cache:packages +rest_for_one/,
+    /^Killing the thread of cache:packages\/shards\/shard-\d+/m,
+    /─ shard-\d+ .*1 restart$/m,
+    /^from disk +([\d,]+) +\1 +[\d.]+ ms$/m,
+    /^from cache +[\d,]+ +0 +[\d.]+ µs$/m,
+    /^ +[\d,]+ reads a second by \d+ threads, beside [\d,]+ writes$/m,
+    /^ +0 failed reads$/m,
+    /^ +0 lost entries of [1-9]\d*$/m,
+    /^ +[\d,]+ ms until it wrote again$/m,
+    /^Nothing was lost\.$/m,
+  ],
+  'own-actor': [
+    /^asked: 78498 primes below a million$/m,
+    /^refused: there are no primes below -1$/m,
+    /^ {3}└─ calculator +on office\/calculator$/m,
+    /^crashed: ERR_ACTOR_CRASHED, outcome unknown$/m,
+    /^watched: office\/calculator \(error\)$/m,
+    /^asked again: 168 primes below 1000$/m,
+    /─ calculator .*1 restart$/m,
+    /^stopped: office\/calculator \(shutdown\), then office\/journal \(shutdown\)$/m,
+  ],
+  'http-service': [
+    /^first +0 +4 +[\d.]+ ms$/m,
+    /^again +12 +0 +[\d.]+ ms$/m,
+    /^expired +0 +4 +[\d.]+ ms$/m,
+    /^piscina +5 times$/m,
+    /^stopped$/m,
+  ],
+}
+
+describe('examples', () => {
+  for (const [name, lines] of Object.entries(EXAMPLES)) {
+    it(`${name} runs, shows what it says, and ends by itself`, async () => {
+      const { code, output, errors } = await run(name)
+      expect(errors).to.equal('')
+      expect(code, output).to.equal(0)
+      let rest = output
+      for (const line of lines) {
+        expect(rest).to.match(line)
+        const { index, 0: { length } } = line.exec(rest)!
+        rest = rest.slice(index + length)
+      }
+    })
+  }
+})
+
+function run(example: string): Promise<{ code: number | null; output: string; errors: string }> {
+  const file = fileURLToPath(new URL(`../../examples/${example}/main.js`, import.meta.url))
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [file], { timeout: 25_000 }, (_error, output, errors) => {
+      resolve({ code: child.exitCode, output, errors })
+    })
+  })
+}
