@@ -1,0 +1,41 @@
+/** A worker thread of an application: attaches caches and does with them what it is told. */
+import { attachCache, registerClass, type Cache, type CacheDescriptor } from 'scatterhoard'
+import { parentPort } from 'node:worker_threads'
+import { describeError } from '../../runtime/errors.js'
+import { Point } from './point.js'
+
+export type Command =
+  | { id: number; do: 'attach'; cache: string; descriptor: CacheDescriptor }
+  | { id: number; do: 'call'; cache: string; name: string; args: unknown[] }
+  | { id: number; do: 'tell'; cache: string; message: unknown[] }
+  | { id: number; do: 'sync'; cache: string; name: 'getSync' | 'existsSync'; key: unknown }
+  | { id: number; do: 'stop'; cache: string }
+  | { id: number; do: 'register' }
+
+const caches = new Map<string, Cache<unknown>>()
+
+async function execute(command: Command): Promise<unknown> {
+  if (command.do === 'attach') {
+    caches.set(command.cache, await attachCache(command.descriptor))
+    return undefined
+  }
+  if (command.do === 'register') return registerClass('Point', Point, { toData: ({ x, y }) => [x, y], fromData: ([x, y]) => new Point(x!, y!) })
+  const cache = caches.get(command.cache)!
+  const methods = cache as unknown as Record<string, (...args: unknown[]) => unknown>
+  switch (command.do) {
+    case 'call': {
+      const value = await methods[command.name]!(...command.args)
+      return value instanceof Point ? `Point(${value.x}, ${value.y})` : value
+    }
+    case 'tell': return cache.tell(command.message as never)
+    case 'sync': return methods[command.name]!(command.key)
+    case 'stop': return cache.stop()
+  }
+}
+
+parentPort!.on('message', (command: Command) => {
+  execute(command).then(
+    (value) => parentPort!.postMessage({ id: command.id, value }),
+    (error: unknown) => parentPort!.postMessage({ id: command.id, error: describeError(error) }),
+  )
+})

@@ -1,0 +1,78 @@
+import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
+import { AttachedThread } from '../actors/attached-thread.js'
+import { shardPaths } from '../actors/expectations.js'
+import { ACTION_LAWS, type Call, type Setting } from './actions.js'
+
+type AnyCache = Cache<unknown>
+type Way = (cache: AnyCache) => Promise<Call>
+
+const FUNCTIONS = new URL('../actors/functions.js', import.meta.url)
+
+const methods: Way = async (cache) => (name, ...args) => (cache as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]!(...args)
+const messages: Way = async (cache) => (name, ...args) => cache.ask([name, ...args] as never)
+
+/** Kills the thread of the shards before every 15th call. */
+const withCrashes = (node: () => CacheNode): Way => async (cache) => {
+  const [path] = await shardPaths(cache as never)
+  const call = await methods(cache)
+  let calls = 0
+  return async (name, ...args) => {
+    if (++calls % 15 === 0) await node().kill(path!)
+    return call(name, ...args)
+  }
+}
+
+describe('the laws of the actions', () => {
+  let node: CacheNode
+  let thread: AttachedThread | undefined
+
+  const attached: Way = async (cache) => {
+    thread ??= new AttachedThread()
+    await thread.attach(cache as never)
+    return (name, ...args) => thread!.call(cache.name, name, ...args)
+  }
+
+  const ways: [string, Way, number][] = [
+    ['methods, 1 shard', methods, 1], ['methods, 3 shards', methods, 3],
+    ['messages, 1 shard', messages, 1], ['messages, 3 shards', messages, 3],
+    ['an attached thread, 1 shard', attached, 1], ['an attached thread, 3 shards', attached, 3],
+    ['methods, shards crashing', withCrashes(() => node), 2],
+  ]
+
+  for (const [title, way, shards] of ways) {
+    describe(title, () => {
+      let setting: Setting
+      const caches: AnyCache[] = []
+
+      before(async () => {
+        node = await startNode({ name: 'laws', shardThreads: 1, functions: [FUNCTIONS] })
+        node.clock.hold()
+        const start = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
+          const cache = await node.startCache(name, { shards, memory: '16mb', expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
+          caches.push(cache)
+          return way(cache)
+        }
+        setting = {
+          plain: await start('plain', {}),
+          timed: await start('timed', { default: 60_000 }),
+          eager: await start('eager', { lazy: false }),
+          advance: async (ms) => {
+            node.clock.advance(ms)
+            await node.clockMoved()
+          },
+          now: () => node.clock.now(),
+        }
+      })
+
+      after(async () => {
+        await thread?.end()
+        thread = undefined
+        await node.stop()
+      })
+
+      beforeEach(() => Promise.all(caches.map((cache) => cache.clear())))
+
+      for (const { promise, hold } of ACTION_LAWS) it(promise, () => hold(setting))
+    })
+  }
+})
