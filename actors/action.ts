@@ -15,6 +15,15 @@ import type { Shard } from './shard.js'
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface CacheActions<V> {}
 
+/**
+ * What an ask with a message resolves to, and what its message is, where the method's own types cannot say it: overloads and
+ * generic methods. Such an action's file adds itself.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
+export interface SpecialMessages<V> {}
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
+export interface SpecialReplies<V, M extends readonly unknown[]> {}
+
 /** What the last parameter of every action may say. */
 export interface CallOptions {
   /** How long the caller waits, in milliseconds or as `'5s'`. Default 5 s. It bounds the wait, never the work. */

@@ -11,17 +11,21 @@ import { setTableState, TABLE_STATE } from '../runtime/table/layout.js'
 import { BUSY, MISSING } from '../runtime/table/reader.js'
 import type { MessagePort } from 'node:worker_threads'
 import { ACTIONS } from './action-list.js'
-import type { Action, CacheActions } from './action.js'
+import type { Action, CacheActions, SpecialMessages, SpecialReplies } from './action.js'
 import { Caller, type CacheDescription } from './caller.js'
 
 /** Names of actions that are messages too. */
 export type ActionName = keyof CacheActions<unknown>
 
 /** Every message of a cache: the name of an action and its arguments. */
-export type CacheMessage<V> = { [K in ActionName]: readonly [K, ...Parameters<CacheActions<V>[K]>] }[ActionName]
+export type CacheMessage<V> = {
+  [K in ActionName]: K extends keyof SpecialMessages<V> ? SpecialMessages<V>[K] : readonly [K, ...Parameters<CacheActions<V>[K]>]
+}[ActionName]
 
 /** What an ask with a message resolves to. */
-export type CacheReply<V, M extends readonly [ActionName, ...unknown[]]> = Awaited<ReturnType<CacheActions<V>[M[0]]>>
+export type CacheReply<V, M extends readonly [ActionName, ...unknown[]]> = M[0] extends keyof SpecialReplies<V, M>
+  ? SpecialReplies<V, M>[M[0]]
+  : Awaited<ReturnType<CacheActions<V>[M[0]]>>
 
 /** What `attachment()` returns: the descriptor, to be sent to one thread, and what has to be in its transfer list. */
 export interface Attachment {

@@ -16,7 +16,7 @@ export declare const SIGNATURE: unique symbol
 /** The name of a registered function, with the function's type. */
 export interface FunctionReference<F extends AnyFunction = AnyFunction> {
   readonly name: string
-  readonly [SIGNATURE]?: F
+  readonly [SIGNATURE]: F
 }
 
 const MODULE = Symbol.for('scatterhoard.functions')
@@ -26,7 +26,8 @@ export type FunctionsModule<T extends Record<string, AnyFunction> = Record<strin
   readonly [K in keyof T & string]: FunctionReference<T[K]>
 }
 
-class Reference implements FunctionReference {
+/** A `FunctionReference` at run time. */
+class Reference {
   readonly name: string
 
   constructor(name: string) {
@@ -65,7 +66,7 @@ export function defineFunctions<T extends Record<string, AnyFunction>>(name: str
     references[key] = new Reference(full)
   }
   Object.defineProperty(references, MODULE, { value: module })
-  return Object.freeze(references) as FunctionsModule<T>
+  return Object.freeze(references) as unknown as FunctionsModule<T> // the signatures are types only
 }
 
 /** The URL of a module of functions: of what `defineFunctions` returned, or as a string or `URL`. */

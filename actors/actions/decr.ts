@@ -7,6 +7,9 @@ declare module '../action.js' {
     /** Takes from the number of a key and resolves with the difference; otherwise as `incr`. */
     decr<N extends number | bigint = number>(key: Key, by?: N, options?: IncrOptions<N>): Promise<N extends bigint ? bigint : number>
   }
+  interface SpecialReplies<V, M extends readonly unknown[]> {
+    decr: M extends readonly ['decr', unknown, bigint, ...unknown[]] ? bigint : number
+  }
 }
 
 export const decr: Action = {

@@ -10,15 +10,18 @@ import type { Key } from '../../runtime/codec/key.js'
 export type FunctionOptions<A extends unknown[]> = CallOptions & {
   /** How long the function may run. Default: the cache's `functionTimeout`. */
   functionTimeout?: Duration | undefined
-} & (A extends [] ? { args?: [] } : { args: A })
+} & ([] extends A ? { args?: A } : { args: A })
 
 /** What a function that updates a value of type `V` may return. */
 export type Updated<V> = V | Commit<V> | Ignore<unknown> | undefined
 
+/** Nothing is of this type if `R` is a promise: a compile error where a function has to be synchronous. */
+export type Synchronous<R> = R extends PromiseLike<unknown> ? never : unknown
+
 /** What the caller gets of it. */
 export type ResultOf<R> = R extends Commit<infer T> | Ignore<infer T> ? T : R
 
-export type UpdateArguments<V, A extends unknown[]> = A extends []
+export type UpdateArguments<V, A extends unknown[]> = [] extends A
   ? [options?: FunctionOptions<A> & { default?: V }]
   : [options: FunctionOptions<A> & { default?: V }]
 
@@ -33,9 +36,15 @@ declare module '../action.js' {
      * `ERR_ASYNC_FUNCTION`, `ERR_FUNCTION_TIMEOUT`. Nothing is stored then.
      */
     getAndUpdate<A extends unknown[], R extends Updated<V>>(
-      key: Key, reference: FunctionReference<(value: V | undefined, ...args: A) => R>, ...options: UpdateArguments<V, A>
+      key: Key, reference: FunctionReference<(value: V | undefined, ...args: A) => R> & Synchronous<R>, ...options: UpdateArguments<V, A>
     ): Promise<ResultOf<R>>
     getAndUpdate(key: Key, name: string, options?: CallOptions & { functionTimeout?: Duration; args?: unknown[]; default?: V }): Promise<unknown>
+  }
+  interface SpecialMessages<V> {
+    getAndUpdate: readonly ['getAndUpdate', Key, FunctionReference | string, (CallOptions & { functionTimeout?: Duration; args?: readonly unknown[]; default?: V })?]
+  }
+  interface SpecialReplies<V, M extends readonly unknown[]> {
+    getAndUpdate: M extends readonly ['getAndUpdate', unknown, FunctionReference<infer F>, ...unknown[]] ? ResultOf<ReturnType<F>> : unknown
   }
 }
 

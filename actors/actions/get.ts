@@ -16,6 +16,9 @@ declare module '../action.js' {
      */
     get<D = undefined>(key: Key, options?: GetOptions<D>): Promise<V | D>
   }
+  interface SpecialReplies<V, M extends readonly unknown[]> {
+    get: V | (M extends readonly ['get', unknown, { readonly default: infer D }] ? D : undefined)
+  }
 }
 
 export const get: Action = {

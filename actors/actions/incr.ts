@@ -20,6 +20,9 @@ declare module '../action.js' {
      */
     incr<N extends number | bigint = number>(key: Key, by?: N, options?: IncrOptions<N>): Promise<N extends bigint ? bigint : number>
   }
+  interface SpecialReplies<V, M extends readonly unknown[]> {
+    incr: M extends readonly ['incr', unknown, bigint, ...unknown[]] ? bigint : number
+  }
 }
 
 export const incr: Action = {

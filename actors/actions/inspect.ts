@@ -23,6 +23,17 @@ export interface Inspections<V> {
   entry: { key: Key; value: V; modified: number; expires: number | null } | undefined
 }
 
+/** All that `inspect` can be asked. */
+export type What =
+  | 'cache' | 'tree' | 'shards' | 'mailboxes' | readonly ['memory', 'bytes' | 'text'] | readonly ['expired', 'count' | 'keys'] | readonly ['entry', Key]
+
+/** The answer to one of them. */
+export type Inspected<V, W> = W extends 'cache' | 'tree' | 'shards' | 'mailboxes' ? Inspections<V>[W]
+  : W extends readonly ['memory', 'bytes'] | readonly ['expired', 'count'] ? number
+    : W extends readonly ['memory', 'text'] ? string
+      : W extends readonly ['expired', 'keys'] ? Key[]
+        : W extends readonly ['entry', unknown] ? Inspections<V>['entry'] : unknown
+
 declare module '../action.js' {
   interface CacheActions<V> {
     /** Looks into the cache on this node: its options, its tree, its shards, this thread's mailboxes, its memory, an entry. */
@@ -34,6 +45,12 @@ declare module '../action.js' {
     inspect(what: readonly ['memory', 'text'], options?: CallOptions): Promise<string>
     inspect(what: readonly ['expired', 'keys'], options?: CallOptions): Promise<Key[]>
     inspect(what: readonly ['entry', Key], options?: CallOptions): Promise<Inspections<V>['entry']>
+  }
+  interface SpecialMessages<V> {
+    inspect: readonly ['inspect', What, CallOptions?]
+  }
+  interface SpecialReplies<V, M extends readonly unknown[]> {
+    inspect: M extends readonly ['inspect', infer W, ...unknown[]] ? Inspected<V, W> : unknown
   }
 }
 
