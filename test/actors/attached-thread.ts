@@ -21,7 +21,7 @@ export class AttachedThread {
     })
   }
 
-  async attach(cache: Cache<never>): Promise<void> {
+  async attach(cache: Pick<Cache<unknown>, 'name' | 'attachment'>): Promise<void> {
     const { descriptor, transfer } = cache.attachment()
     await this.do({ do: 'attach', cache: cache.name, descriptor }, transfer)
   }

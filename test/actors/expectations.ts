@@ -38,7 +38,7 @@ export function expectTypeError(error: Failure): void {
 }
 
 /** The paths of the shards of a cache in its node's tree. */
-export async function shardPaths(cache: Cache<never>): Promise<string[]> {
+export async function shardPaths(cache: Pick<Cache<unknown>, 'inspect'>): Promise<string[]> {
   const paths: string[] = []
   const visit = (node: TreeNode, path: string): void => {
     if (node.id.startsWith('shard-')) paths.push(path)
@@ -50,7 +50,7 @@ export async function shardPaths(cache: Cache<never>): Promise<string[]> {
 }
 
 /** How often a cache's shards were restarted, by the tree. */
-export async function restartsOf(cache: Cache<never>): Promise<number> {
+export async function restartsOf(cache: Pick<Cache<unknown>, 'inspect'>): Promise<number> {
   const count = (node: TreeNode): number => (node as { restarts?: number }).restarts! + node.children.reduce((sum, child) => sum + count(child), 0)
   return count(await cache.inspect('tree'))
 }

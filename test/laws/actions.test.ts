@@ -13,7 +13,7 @@ const messages: Way = async (cache) => (name, ...args) => cache.ask([name, ...ar
 
 /** Kills the thread of the shards before every 15th call. */
 const withCrashes = (node: () => CacheNode): Way => async (cache) => {
-  const [path] = await shardPaths(cache as never)
+  const [path] = await shardPaths(cache)
   const call = await methods(cache)
   let calls = 0
   return async (name, ...args) => {
@@ -28,7 +28,7 @@ describe('the laws of the actions', () => {
 
   const attached: Way = async (cache) => {
     thread ??= new AttachedThread()
-    await thread.attach(cache as never)
+    await thread.attach(cache)
     return (name, ...args) => thread!.call(cache.name, name, ...args)
   }
 

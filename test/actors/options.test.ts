@@ -1,0 +1,81 @@
+import { expect } from 'chai'
+import { cacheSupervisor, startCache, startNode } from 'scatterhoard'
+import { rejected, thrown, type Failure } from './expectations.js'
+
+const NUMBERS = [NaN, -1, 0, 1.5, Infinity, -Infinity, 2 ** 60, '4', null, {}, [], true, 5n]
+
+/** Options and values that none of them may have. */
+const WRONG: [option: string, values: unknown[], options: (value: unknown) => unknown][] = [
+  ['shards', [...NUMBERS, 1025], (shards) => ({ shards })],
+  ['memory', [NaN, -1, 0, 1.5, Infinity, 2 ** 60, '', '16', 'mb', '16 mbs', '16tb', '-16mb', '1e3mb', '0mb', '1kb', null, {}, true, 5n].filter((value) => value !== '16'), (memory) => ({ memory, shards: 1 })],
+  ['limit', [null, 5, 'fifo', [], () => 1], (limit) => ({ limit })],
+  ['limit.policy', ['FIFO', '', null, 5, 'constructor', '__proto__', {}], (policy) => ({ limit: { policy } })],
+  ['limit.polcy', ['none'], (polcy) => ({ limit: { polcy } })],
+  ['mailbox', [null, 5, [], 'wait'], (mailbox) => ({ mailbox })],
+  ['mailbox.messages', [...NUMBERS, 2 ** 24 + 1], (messages) => ({ mailbox: { messages } })],
+  ['mailbox.bytes', [NaN, -1, 0, 1.5, 1023, Infinity, 2 ** 40, 'x', null, {}], (bytes) => ({ mailbox: { bytes } })],
+  ['mailbox.overflow', ['block', null, 1, 'toString'], (overflow) => ({ mailbox: { overflow } })],
+  ['mailbox.waiting', NUMBERS.filter((value) => value !== 0), (waiting) => ({ mailbox: { waiting } })],
+  ['mailbox.size', [1], (size) => ({ mailbox: { size } })],
+  ['expiration', [null, 5, [], '5m'], (expiration) => ({ expiration })],
+  ['expiration.default', [NaN, -1, 0, Infinity, '', 'soon', '-5m', '0s', {}, true, 5n], (value) => ({ expiration: { default: value } })],
+  ['expiration.interval', [NaN, -1, 0, Infinity, '', 'soon', '-5m', {}, true], (interval) => ({ expiration: { interval } })],
+  ['expiration.lazy', [null, 0, 1, 'true', {}], (lazy) => ({ expiration: { lazy } })],
+  ['expiration.ttl', [5], (ttl) => ({ expiration: { ttl } })],
+  ['functions', [null, {}, 'x', 5], (functions) => ({ functions })],
+  ['functions.0', [null, {}, 'not a url', 5, () => 1, [], { name: 'x' }], (module) => ({ functions: [module] })],
+  ['functionTimeout', [NaN, -1, 0, Infinity, null, '', 'soon', {}, true], (functionTimeout) => ({ functionTimeout })],
+  ['supervision', [null, 5, []], (supervision) => ({ supervision })],
+  ['supervision.maxRestarts', [NaN, -1, 1.5, null, '20'], (maxRestarts) => ({ supervision: { maxRestarts } })],
+  ['supervision.within', [NaN, -1, null, 'soon', {}], (within) => ({ supervision: { within } })],
+  ['supervision.backoff.factor', [NaN, 0.5, null], (factor) => ({ supervision: { backoff: { factor } } })],
+  ['shard', [3], (shard) => ({ shard })], ['Memory', ['16mb'], (Memory) => ({ Memory })], ['constructor', [1], (value) => ({ constructor: value })],
+  ['__proto__', [{ shards: 1 }], (value) => JSON.parse(`{"__proto__": ${JSON.stringify(value)}}`)],
+  ['options', [null, 5, 'x', [], new Map(), Object.create({ shards: 1 })], (options) => options],
+]
+
+function check(error: Failure, option: string, value: unknown): void {
+  expect(error.code).to.equal('ERR_INVALID_OPTION')
+  expect(error['option']).to.equal(option)
+  expect(error['value']).to.deep.equal(value)
+  expect(error.message).to.include(`'${option}'`).and.to.match(/allowed: .+/)
+  if (typeof value === 'number' || value === null) expect(error.message).to.include(String(value))
+  expect(error.outcome).to.equal('none')
+}
+
+describe('options of a cache', () => {
+  for (const [option, values, options] of WRONG) {
+    it(`${option}: refused with its name, the value and what is allowed`, async () => {
+      for (const value of values) {
+        check(thrown(() => cacheSupervisor('x', options(value) as never)), option, value)
+        check(await rejected(startCache('x', options(value) as never)), option, value)
+      }
+    })
+  }
+
+  it('name: a string of 1 to 255 characters without "/"', async () => {
+    for (const name of [undefined, null, '', 'a/b', 5, {}, 'x'.repeat(256)]) check(await rejected(startCache(name as never)), 'name', name)
+  })
+
+  it('of a node: the same', async () => {
+    for (const [option, value] of [['shardThreads', 0], ['shardThreads', 1.5], ['shardThreads', NaN], ['shardThreads', null], ['shardThreads', 257], ['name', ''], ['name', 'a/b'], ['name', null], ['functions', 5], ['threads', 2], ['constructor', 1]] as const) {
+      check(await rejected(startNode({ [option]: value })), option, value)
+    }
+    check(await rejected(startNode(null as never)), 'options', null)
+  })
+
+  it('every allowed way to write them is taken, and shown by inspect', async () => {
+    const cache = await startCache('all', {
+      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [],
+      expiration: { default: '1h', interval: null, lazy: false }, supervision: { maxRestarts: 5, within: '1s', backoff: { first: 0, then: '10ms', factor: 1, max: 100, jitter: 0, resetAfter: '1m' } },
+    })
+    expect(await cache.inspect('cache')).to.deep.include({
+      name: 'all', shards: 2, tableBytes: 0.75 * 2 ** 20, policy: 'none', mailbox: { messages: 10, bytes: 8192, overflow: 'reject', waiting: 0 },
+      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000,
+    })
+    await cache.stop()
+    const defaults = await startCache('defaults', { shards: undefined, memory: undefined, expiration: { default: undefined } } as never)
+    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000 })
+    await defaults.stop()
+  })
+})

@@ -1,0 +1,139 @@
+/** What must compile, and what must not: each line under `@ts-expect-error` is an error, or the test fails. Never run. */
+import { commit, defineFunctions, ignore, registerClass, startCache, startNode, attachCache, getCache, type Cache, type CacheMessage, type Key, type TreeNode } from 'scatterhoard'
+
+interface User { name: string; visits: number }
+
+/** Compiles only if both types are the same. */
+function same<Expected>() {
+  return <Actual>(_actual: Actual, ..._proof: (<T>() => T extends Actual ? 1 : 2) extends (<T>() => T extends Expected ? 1 : 2) ? [] : [never]): void => undefined
+}
+
+const people = defineFunctions('typed-people', import.meta.url, {
+  visit: (user: User | undefined, by: number) => user ? { ...user, visits: user.visits + by } : ignore(undefined),
+  reset: (user: User | undefined): User => ({ name: user?.name ?? '', visits: 0 }),
+  maybe: (user: User | undefined, by?: number): User | undefined => user && { ...user, visits: by ?? 0 },
+  rename: (user: User | undefined, name: string, visits: number) => commit({ name, visits: user?.visits ?? visits }, { expire: '5m' }),
+  load: async (user: User | undefined): Promise<User> => user ?? { name: '', visits: 0 },
+  count: (_user: User | undefined) => 5,
+  ofNumber: (value: number | undefined) => value ?? 0,
+})
+const anything = defineFunctions('typed-anything', import.meta.url, { later: async (_value: unknown) => 1, now: (_value: unknown) => 1 })
+
+export async function values(): Promise<void> {
+  const users = await startCache<User>('users', { shards: 1, memory: '1mb', expiration: { default: '5m' }, limit: { policy: 'fifo' } })
+  same<User | undefined>()(await users.get('ada'))
+  same<User | null>()(await users.get('ada', { default: null }))
+  same<User | undefined>()(users.getSync('ada'))
+  same<(User | undefined)[]>()(await users.getMany(['ada', 5, null, [1, 'x'], { a: 1n }]))
+  same<boolean>()(await users.put('ada', { name: 'Ada', visits: 1 }, { expire: null, if: 'absent', timeout: '1s', signal: new AbortController().signal }))
+  same<User | undefined>()(await users.take('ada'))
+  same<number | null | undefined>()(await users.ttl('ada'))
+  same<number>()(await users.incr('n'))
+  same<bigint>()(await users.incr('n', 1n))
+  same<Key[]>()(await users.keys())
+  same<TreeNode>()(await users.inspect('tree'))
+  same<number>()(await users.inspect(['memory', 'bytes']))
+  // @ts-expect-error not a User
+  await users.put('ada', 5)
+  // @ts-expect-error a part is missing
+  await users.put('ada', { name: 'Ada' })
+  // @ts-expect-error undefined is no value
+  await users.put('ada', undefined)
+  // @ts-expect-error not a key
+  await users.get(undefined)
+  // @ts-expect-error not a key
+  await users.get(() => 1)
+  // @ts-expect-error not a key
+  await users.get(new Map())
+  // @ts-expect-error not a condition
+  await users.put('ada', { name: '', visits: 0 }, { if: 'maybe' })
+  // @ts-expect-error misspelled
+  await users.put('ada', { name: '', visits: 0 }, { expires: 5 })
+  // @ts-expect-error misspelled
+  await startCache('x', { shard: 1 })
+  // @ts-expect-error no such policy
+  await startCache('x', { limit: { policy: 'random' } })
+  // @ts-expect-error a different kind
+  await users.incr('n', 1n, { default: 1 })
+  // @ts-expect-error no such thing
+  await users.inspect('everything')
+  // @ts-expect-error needs something
+  await users.inspect(['memory'])
+}
+
+export async function functions(users: Cache<User>, all: Cache<unknown>): Promise<void> {
+  same<User | undefined>()(await users.getAndUpdate('ada', people.visit, { args: [1] }))
+  same<User>()(await users.getAndUpdate('ada', people.reset))
+  same<User>()(await users.getAndUpdate('ada', people.reset, { default: { name: '', visits: 0 }, functionTimeout: '1s' }))
+  same<User | undefined>()(await users.getAndUpdate('ada', people.maybe))
+  same<User | undefined>()(await users.getAndUpdate('ada', people.maybe, { args: [1] }))
+  same<{ name: string; visits: number }>()(await users.getAndUpdate('ada', people.rename, { args: ['Ada', 1] }))
+  same<unknown>()(await users.getAndUpdate('ada', 'people.visit', { args: [1] }))
+  same<number>()(await all.getAndUpdate('x', anything.now))
+  // @ts-expect-error args are required
+  await users.getAndUpdate('ada', people.visit)
+  // @ts-expect-error args are required
+  await users.getAndUpdate('ada', people.visit, {})
+  // @ts-expect-error the wrong kind
+  await users.getAndUpdate('ada', people.visit, { args: ['1'] })
+  // @ts-expect-error too many
+  await users.getAndUpdate('ada', people.visit, { args: [1, 2] })
+  // @ts-expect-error too few
+  await users.getAndUpdate('ada', people.rename, { args: ['Ada'] })
+  // @ts-expect-error none are taken
+  await users.getAndUpdate('ada', people.reset, { args: [1] })
+  // @ts-expect-error returns a promise
+  await users.getAndUpdate('ada', people.load)
+  // @ts-expect-error returns a promise, which is not to be stored even where everything is
+  await all.getAndUpdate('x', anything.later)
+  // @ts-expect-error returns what cannot be stored here
+  await users.getAndUpdate('ada', people.count)
+  // @ts-expect-error takes another kind of value
+  await users.getAndUpdate('ada', people.ofNumber)
+  // @ts-expect-error a closure
+  await users.getAndUpdate('ada', (user: User | undefined) => user)
+  // @ts-expect-error no such function
+  void people.nobody
+}
+
+export async function messages(users: Cache<User>): Promise<void> {
+  same<User | undefined>()(await users.ask(['get', 'ada']))
+  same<User | null>()(await users.ask(['get', 'ada', { default: null }]))
+  same<boolean>()(await users.ask(['put', 'ada', { name: 'Ada', visits: 1 }, { expire: '5m' }], { timeout: 1000 }))
+  same<(User | undefined)[]>()(await users.ask(['getMany', ['a', 'b']]))
+  same<number>()(await users.ask(['incr', 'n', 2]))
+  same<bigint>()(await users.ask(['incr', 'n', 2n]))
+  same<number>()(await users.ask(['size', { expired: false }]))
+  same<TreeNode>()(await users.ask(['inspect', 'tree']))
+  same<number>()(await users.ask(['inspect', ['memory', 'bytes']]))
+  same<User | undefined>()(await users.ask(['getAndUpdate', 'ada', people.visit, { args: [1] }]))
+  same<unknown>()(await users.ask(['getAndUpdate', 'ada', 'people.visit', { args: [1] }]))
+  same<boolean>()(users.tell(['put', 'ada', { name: 'Ada', visits: 1 }]))
+  const message: CacheMessage<User> = ['del', 'ada']
+  void users.tell(message)
+  // @ts-expect-error no such action
+  await users.ask(['gett', 'ada'])
+  // @ts-expect-error not a User
+  await users.ask(['put', 'ada', 5])
+  // @ts-expect-error the key is missing
+  await users.ask(['get'])
+  // @ts-expect-error a method only
+  await users.ask(['stop'])
+  // @ts-expect-error an option of the action, not of the ask
+  await users.ask(['put', 'ada', { name: '', visits: 0 }], { expire: 5 })
+  // @ts-expect-error not a User
+  users.tell(['update', 'ada', 'x'])
+}
+
+export async function places(): Promise<void> {
+  await using node = await startNode({ name: 'a', shardThreads: 1, functions: [people, import.meta.url, new URL(import.meta.url)] })
+  await using users = await node.startCache<User>('users', { functions: [people] })
+  same<Cache<User>>()(getCache<User>('users'))
+  same<Cache<User>>()(node.getCache<User>('users'))
+  same<Cache<User>>()(await attachCache<User>(users.attachment().descriptor))
+  registerClass('Url', URL, { toData: ({ href }) => href, fromData: (href) => new URL(href) })
+  // @ts-expect-error fromData takes what toData makes
+  registerClass('Url', URL, { toData: ({ href }) => href, fromData: (href: number) => new URL(String(href)) })
+  // @ts-expect-error only functions
+  defineFunctions('x', import.meta.url, { a: 5 })
+}
