@@ -271,9 +271,11 @@ export class Supervisor implements StartedChild {
     if (!this.#intensity.allows(exit, timers.now())) return this.#giveUp(path, exit)
     const delayMs = child.delay.next(exit, timers.now(), random)
     const group = this.#children.restartingWith(child)
+    child.state = 'restarting' // from the start: whoever looks at the tree must not take it for one that is gone
     for (const member of group.toReversed()) {
       await this.#halt(member) // also `child`, which is gone already
       if (this.#isStopping()) return
+      member.state = 'restarting'
     }
     this.#emit({ type: 'restarting', path, delayMs, failuresInARow: child.delay.failuresInARow })
     const wait: RestartWait = { cancel: () => undefined }
