@@ -7,7 +7,7 @@ import { Client } from './client.js'
 import { NodeClock, monotonicMs } from './clock.js'
 import { SystemConnection } from './connection.js'
 import { ControlLink, moving } from './control.js'
-import { CacheError } from './errors.js'
+import { CacheError, reviveError } from './errors.js'
 import { isHostThread } from './host/host-thread.js'
 import { Bell } from './mailbox/bell.js'
 import { DEFAULT_BOUNDS } from './mailbox/lane.js'
@@ -256,7 +256,7 @@ export class Node {
       this.#addClient(client, port1)
       client.lifeline.postMessage(port2, [port2])
     }
-    link.call((api) => api.gaveUp(), Infinity).then((error) => this.#giveUp(error), () => undefined)
+    link.call((api) => api.gaveUp(), Infinity).then((error) => this.#giveUp(reviveError(error)), () => undefined)
     void this.#thread.death.then((reason) => this.#systemDied(reason))
   }
 
@@ -294,7 +294,6 @@ export class Node {
     if (this.stopped) return
     this.#failure = error
     process.emitWarning(`node '${this.name}' gave up: ${error.message}`, { code: 'SCATTERHOARD_GAVE_UP' })
-    this.#connection.close(this.#stoppedError())
     void this.stop()
   }
 

@@ -137,7 +137,11 @@ export class Supervisor implements StartedChild {
   }
 
   #treeOf({ spec, state, started, memory }: Child): TreeNode {
-    if (started instanceof Supervisor) return { ...started.tree(), state }
+    if (started instanceof Supervisor) {
+      const tree = started.tree()
+      // One that has given up is not running, whether it was noticed here or not.
+      return { ...tree, state: state === 'running' && tree.state !== 'running' ? 'stopping' : state }
+    }
     const host = started?.inspect()['host']
     return {
       id: spec.id, kind: spec.kind, ...spec.kind === 'supervisor' && { strategy: spec.strategy },

@@ -1,5 +1,6 @@
 /** What the system thread offers to the other threads of its node, through the control plane. */
 import type { ActorAddress } from './actor.js'
+import type { ErrorDescription } from './errors.js'
 import type { ChildSpec } from './supervisor-spec.js'
 import type { TreeNode } from './supervision-tree.js'
 import type { MessagePort } from 'node:worker_threads'
@@ -34,7 +35,7 @@ export interface SystemApi {
   /** So many messages found no actor. */
   deadLetters(count: number): Promise<void>
   /** Resolves with the reason when the root supervisor has given up. */
-  gaveUp(): Promise<Error>
+  gaveUp(): Promise<ErrorDescription>
   /** The actor of that name, or with that path in the tree. */
   whereis(name: string): Promise<ActorAddress | undefined>
   /** Resolves with what ended the incarnation that runs now. */

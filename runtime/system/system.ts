@@ -8,7 +8,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { Blueprint } from '../actor.js'
 import { ClockTimers, NodeClock } from '../clock.js'
 import { serveControl } from '../control.js'
-import { CacheError, reviveError } from '../errors.js'
+import { CacheError, describeError, reviveError, type ErrorDescription } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
 import { countUnfinished, createLane, LANE_STATE, STATUS } from '../mailbox/lane.js'
 import type { HostStart, LaneGrant, Report } from '../host/protocol.js'
@@ -69,6 +69,9 @@ export class System {
   readonly #root: Supervisor
   readonly #counters: Int32Array
   readonly #driver: ChildDriver
+  readonly #rootMemory: ChildMemory = { ...emptyMemory(), incarnation: 1 }
+  /** Children of the root that another system thread had started, and this one has not yet. */
+  readonly #restoring = new Set<string>()
   #settling: NodeJS.Timeout | undefined
 
   constructor(start: SystemStart) {
@@ -79,7 +82,7 @@ export class System {
     this.#counters = new Int32Array(this.#vault.buffer('counters', 64))
     this.#driver = { start: (spec, attempt) => this.#startActor(spec, attempt) }
     this.#root = new Supervisor(ROOT, {
-      driver: this.#driver, timers: this.#timers, onEvent: (event) => this.#onEvent(event), memory: this.#memory(),
+      driver: this.#driver, timers: this.#timers, onEvent: (event) => this.#onEvent(event), memory: this.#rootMemory,
     })
     this.#renameSystemLanes()
     for (const client of start.clients) this.#addClient(client)
@@ -92,7 +95,12 @@ export class System {
   async run(): Promise<void> {
     await this.#root.start()
     const specs = this.#vault.names('spec/').map((name) => (this.#vault.get(name) as SpawnEntry).spec)
-    for (const spec of specs) if (spec.restart !== 'temporary') this.#prepareHosts(spec, spec.id)
+    for (const spec of specs) {
+      if (spec.restart === 'temporary') continue
+      this.#restoring.add(spec.id)
+      this.#prepareHosts(spec, spec.id)
+      this.#createRecords(spec, spec.id)
+    }
     for (const spec of specs) {
       // What is never restarted is not now either: it died with its host.
       if (spec.restart === 'temporary') this.#abandon(spec.id)
@@ -106,7 +114,9 @@ export class System {
    */
   async #restore(spec: ChildSpec, attempt = 1): Promise<void> {
     try {
+      this.#remember(spec.id)
       await this.#root.startChild(spec)
+      this.#restoring.delete(spec.id)
     } catch (error) {
       if (attempt > ROOT.maxRestarts) {
         this.#abandon(spec.id)
@@ -115,7 +125,7 @@ export class System {
       }
       const { thenMs, factor, maxMs } = ROOT.backoff
       setTimeout(() => {
-        if (this.#vault.get(`spec/${spec.id}`) !== undefined) void this.#restore(spec, attempt + 1)
+        if (this.#restoring.has(spec.id)) void this.#restore(spec, attempt + 1)
       }, Math.min(maxMs, thenMs * factor ** (attempt - 1))).unref()
     }
   }
@@ -131,6 +141,7 @@ export class System {
 
   /** Lets go of a child of the root that another system thread had started. */
   #abandon(root: string): void {
+    this.#restoring.delete(root)
     this.#vault.drop(`spec/${root}`)
     this.#forget(root)
     for (const name of this.#vault.names('lane/')) {
@@ -148,11 +159,10 @@ export class System {
     }
   }
 
-  /** The starts that were counted at each place of the tree, with whatever system threads there were. */
-  #memory(): ChildMemory {
-    const root = { ...emptyMemory(), incarnation: 1 }
-    for (const name of this.#vault.names('incarnation/')) {
-      let memory: ChildMemory = root
+  /** Counts on from the starts at each place below a child of the root, with whatever system threads there were. */
+  #remember(root: string): void {
+    for (const name of this.#vault.names(`incarnation/${root}`)) {
+      let memory = this.#rootMemory
       for (const id of name.split('/').slice(1)) {
         const below: ChildMemory = memory.children.get(id) ?? emptyMemory()
         memory.children.set(id, below)
@@ -160,7 +170,12 @@ export class System {
       }
       memory.incarnation = this.#vault.get(name) as number
     }
-    return root
+  }
+
+  /** So that nobody takes an actor that has not started again for one that there is not. */
+  #createRecords(spec: ChildSpec, path: string): void {
+    if (spec.kind === 'actor') this.#createRecord(path, spec.actor as Blueprint)
+    else for (const child of spec.children) this.#createRecords(child, `${path}/${child.id}`)
   }
 
   /** The lanes of the system thread before this one are those of a client that is gone, and this one has the same number. */
@@ -209,10 +224,10 @@ export class System {
     Atomics.add(this.#counters, word, by)
   }
 
-  async #gaveUp(): Promise<Error> {
+  async #gaveUp(): Promise<ErrorDescription> {
     const { reason, error } = await this.#root.exited
     // After a stop in order nobody is waiting.
-    return reason === 'error' && error !== undefined ? error : new Promise(() => undefined)
+    return reason === 'error' && error !== undefined ? describeError(error) : new Promise(() => undefined)
   }
 
   async #spawn(spec: ChildSpec, token: string): Promise<StartedActor[]> {
@@ -241,6 +256,7 @@ export class System {
   }
 
   async #stop(id: string): Promise<void> {
+    this.#restoring.delete(id)
     this.#vault.drop(`spec/${id}`)
     if (this.#root.whichChildren().some((child) => child.id === id)) {
       await this.#root.terminateChild(id).catch(() => undefined)
@@ -373,6 +389,7 @@ export class System {
     const tree = this.#root.tree()
     let unsettled = false
     for (const id of [...this.#actors.keys()]) {
+      if (this.#restoring.has(id.split('/', 1)[0]!)) continue
       const place = placeOf(tree, id)
       // In the tree, and down: its supervisor has not come to it yet.
       if (place === 'unsettled' || (place === 'present' && this.#actors.get(id)!.isDown)) unsettled = true
@@ -541,7 +558,8 @@ interface SpawnEntry {
 function placeOf(tree: TreeNode, id: string): 'present' | 'unsettled' | 'gone' {
   let node = tree
   for (const part of id.split('/')) {
-    if (isUnsettled(node)) return 'unsettled'
+    // Where one restarts with the others, those that have stopped wait for those that stop.
+    if (isUnsettled(node) || (node.strategy !== 'one_for_one' && node.children.some(isUnsettled))) return 'unsettled'
     const child = node.children.find((one) => one.id === part)
     if (child === undefined) return 'gone'
     node = child
