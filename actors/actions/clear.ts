@@ -1,3 +1,4 @@
+/** To all shards: each removes its entries; the counts are added up. */
 import type { Action, CallOptions } from '../action.js'
 
 declare module '../action.js' {

@@ -1,3 +1,4 @@
+/** By key: an increment with the sign turned, by the same code as `incr`. */
 import type { Action } from '../action.js'
 import { addTo, sendSum, type IncrOptions } from './incr.js'
 import type { Key } from '../../runtime/codec/key.js'

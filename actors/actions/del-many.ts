@@ -1,3 +1,4 @@
+/** By keys: one `del` for each, once all of them are known to be keys. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { together } from '../caller.js'
 import type { Key } from '../../runtime/codec/key.js'

@@ -1,3 +1,4 @@
+/** By key: looks into shared memory, and asks the shard only behind a write of this handle or beside a busy writer. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 

@@ -1,3 +1,4 @@
+/** By key: `expire` with a time of the wall clock. */
 import { invalidArgument } from '../../runtime/errors.js'
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'

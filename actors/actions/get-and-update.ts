@@ -1,3 +1,4 @@
+/** By key: runs a function by its name inside the shard, between any two other writes. */
 import { Commit, Ignore } from '../commit.js'
 import { readExpire } from '../expiry.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'

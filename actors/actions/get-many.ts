@@ -1,3 +1,4 @@
+/** By keys: one `get` for each, all in flight at once. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import type { Key } from '../../runtime/codec/key.js'

@@ -1,3 +1,4 @@
+/** By key: reads shared memory, and asks the shard only behind a write of this handle or beside a busy writer. */
 import type { Action, CallOptions } from '../action.js'
 import { checkCallOptions } from '../action.js'
 import { BUSY, MISSING } from '../../runtime/table/reader.js'

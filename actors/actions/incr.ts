@@ -1,3 +1,4 @@
+/** By key: adds to a number where it lies. `decr` goes the same way. */
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'

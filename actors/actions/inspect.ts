@@ -1,3 +1,4 @@
+/** On this node: reads counters in shared memory and asks the system thread; no shard is disturbed. */
 import { invalidArgument, CacheError } from '../../runtime/errors.js'
 import { decodeKey, type Key } from '../../runtime/codec/key.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'

@@ -1,3 +1,4 @@
+/** Over all shards, in shared memory: looks for one entry, behind what this handle has sent. */
 import type { Action, CallOptions } from '../action.js'
 import { checkCallOptions } from '../action.js'
 import { scanEntries } from '../scan.js'

@@ -1,3 +1,4 @@
+/** Over all shards, in shared memory: a scan in batches, behind what this handle has sent. */
 import { decodeKey, type Key } from '../../runtime/codec/key.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { scanEntries } from '../scan.js'

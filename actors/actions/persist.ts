@@ -1,3 +1,4 @@
+/** By key: `expire` with none. */
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 import { expire } from './expire.js'

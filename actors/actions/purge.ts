@@ -1,3 +1,4 @@
+/** To all shards: each removes what has expired; the counts are added up. */
 import type { Action, CallOptions } from '../action.js'
 import { sum } from './clear.js'
 

@@ -1,3 +1,4 @@
+/** By key: stores an entry, on a condition if one is given. */
 import { readExpire, type Expire } from '../expiry.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'

@@ -1,3 +1,4 @@
+/** By key: starts the last time to live again. */
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 

@@ -1,3 +1,4 @@
+/** Over all shards, in shared memory: adds up their counters, or scans if expired entries are left out. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { scanEntries } from '../scan.js'

@@ -1,3 +1,4 @@
+/** To one shard, by the janitor. */
 import type { Action } from '../action.js'
 
 /** Not public: the janitor's word to a shard to begin a sweep of expired entries, in slices between messages. */

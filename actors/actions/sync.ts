@@ -1,3 +1,4 @@
+/** To one shard: for actions on the whole cache that read shared memory behind what was sent. */
 import type { Action } from '../action.js'
 
 /** Not public: does nothing, behind everything that the caller sent before. */

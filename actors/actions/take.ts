@@ -1,3 +1,4 @@
+/** By key: the shard copies the value into the reply and removes the entry. */
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 

@@ -1,3 +1,4 @@
+/** By key: changes the modified time in place. */
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 

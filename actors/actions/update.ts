@@ -1,3 +1,4 @@
+/** By key: stores a value over one that is there, and keeps its times. */
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 
