@@ -2,6 +2,7 @@
  * Scatterhoard: one cache that every thread of a process reads at memory speed and that a supervisor keeps alive.
  * This is the public entry; `scatterhoard/runtime` is the actor runtime on its own.
  */
+/// <reference types="node" preserve="true" />
 export { startCache, startNode, getCache, attachCache, type CacheNode } from './node.js'
 export { cacheSupervisor } from './tree.js'
 export { defineFunctions, type FunctionReference, type FunctionsModule } from '../runtime/functions.js'

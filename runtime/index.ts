@@ -1,4 +1,5 @@
 /** The actor runtime on its own: nodes, actors, supervisors. The cache is built with nothing else. */
+/// <reference types="node" preserve="true" />
 export { Node, type Spawned } from './node.js'
 export {
   defineActor, type ActorContext, type ActorDefinition, type ActorOptions, type ActorRef, type AskOptions, type HandlersOf,
