@@ -2,6 +2,7 @@ import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', 'test/typings/**/*.fail.ts'] },
+  { files: ['**/*.js'], extends: [tseslint.configs.strict] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
