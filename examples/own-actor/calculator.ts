@@ -15,10 +15,11 @@ export const calculator = defineActor('calculator', import.meta.url, {
     return { journal, unit }
   },
   handlers: {
-    countPrimes({ journal, unit }, below: number): string {
+    async countPrimes({ journal, unit }, below: number): Promise<string> {
       if (!(below >= 0)) throw new RangeError(`there are no primes below ${below}`)
       const answer = `${countPrimes(below)} ${unit}`
-      journal.tell(['record', `${answer} below ${below}`])
+      // Asked, not told: who has the answer finds it in the journal. Across senders there is no order but this one.
+      await journal.ask(['record', `${answer} below ${below}`])
       return answer
     },
     /** Waits for something that fails where no handler can catch it. */

@@ -42,6 +42,7 @@ const writes: WriteReport = { count: 0, repeated: 0, longestPauseMs: 0 }
 const written = keepWriting(cache, acknowledged, writes, writing.signal)
 await delay(READING_MS)
 
+// The path in the tree of a shard that this thread writes to.
 const shard = (await cache.inspect('mailboxes'))[0]!.actor
 console.log(`\nKilling the thread of ${shard} ...\n`)
 writes.longestPauseMs = 0
