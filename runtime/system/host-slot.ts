@@ -60,6 +60,7 @@ export class HostSlot {
   #death: Promise<ThreadDeath> | undefined
   #killedFor: 'functionTimeout' | undefined
   #client = 0
+  #closed = false
   /** How the thread before the one that runs ended, for what it left unfinished. */
   lastDeath: ThreadDeath | undefined
 
@@ -132,6 +133,7 @@ export class HostSlot {
 
   /** Ends the thread for good. */
   async close(): Promise<void> {
+    this.#closed = true
     this.order({ order: 'exit' })
     await this.#thread?.close()
     this.#port?.close()
@@ -145,7 +147,8 @@ export class HostSlot {
     this.#port?.close()
     this.#port = undefined
     this.#death = undefined
-    if (this.#thread !== undefined && this.#options.heapMb === undefined) this.#thread = this.#options.spare.exchange(this.#thread)
+    // A place that was closed is nothing to keep in reserve.
+    if (!this.#closed && this.#thread !== undefined && this.#options.heapMb === undefined) this.#thread = this.#options.spare.exchange(this.#thread)
     this.#options.onDeath(death, this.#client)
     return death
   }
