@@ -34,7 +34,7 @@ export interface ActorContext {
   /** Shared buffers that its spec asked for, by name. They outlive the actor. */
   readonly buffers: Readonly<Record<string, SharedArrayBuffer>>
   /** Other actors. Not to be called by an actor on a blocking host: it may `tell`, never `ask`. */
-  whereis(name: string): Promise<ActorRef | undefined>
+  whereis<S extends ActorSpec = ActorSpec>(name: string, definition?: S): Promise<ActorRef<HandlersOf<S>> | undefined>
   /** Milliseconds since the epoch, by the node's clock. */
   now(): number
   /** Runs `run` on the actor's thread after `delayMs` of the node's time, not beside a message. Returns a cancel. Evented hosts only. */

@@ -149,7 +149,7 @@ export class Node {
   }
 
   /** Resolves with how the incarnation of the actor that runs now ended. Does not keep the process alive. */
-  async watch(actor: ActorRef | string): Promise<ActorExit> {
+  async watch(actor: { readonly id: string } | string): Promise<ActorExit> {
     this.#refuseIfStopped()
     const id = typeof actor === 'string' ? actor : actor.id
     const link = await this.client.link()
@@ -180,7 +180,7 @@ export class Node {
    * Kills the thread that an actor runs on, as a crash would, or the system thread for `'system'`: for drills and tests.
    * Resolves when the thread is dead; its supervisor restarts what ran there.
    */
-  async kill(actor: ActorRef | string): Promise<void> {
+  async kill(actor: { readonly id: string } | string): Promise<void> {
     this.#refuseIfStopped()
     const id = typeof actor === 'string' ? actor : actor.id
     if (id === 'system') return this.#thread.kill()

@@ -7,7 +7,9 @@
  * dies while it boots ends the pool's willingness to replace it, so then the pool is replaced; and a task that
  * never returns keeps the thread that started it alive, so only threads that live inside another worker run one.
  */
+import { types } from 'node:util'
 import { Piscina } from 'piscina'
+import { describeError, reviveError } from './errors.js'
 import type { Transferable, Worker } from 'node:worker_threads'
 
 export interface ThreadOptions {
@@ -121,6 +123,11 @@ export class Thread {
   }
 }
 
+/**
+ * A real error. Node hands a worker's uncaught error over as an object that has `Error.prototype` and is no error: cloned once
+ * more, it would arrive as `{}`.
+ */
 function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
+  if (!(thrown instanceof Error)) return new Error(String(thrown))
+  return types.isNativeError(thrown) ? thrown : reviveError(describeError(thrown))
 }

@@ -18,7 +18,7 @@ export interface Inspections<V> {
   cache: Omit<CacheConfig, 'seed'>
   /** The cache's part of the supervision tree. */
   tree: TreeNode
-  shards: { shard: number; entries: number; bytesUsed: number; capacityBytes: number }[]
+  shards: { shard: number; actor: string; entries: number; bytesUsed: number; capacityBytes: number }[]
   /** This thread's lanes to the shards. */
   mailboxes: { actor: string; outstanding: number; waiting: number; refused: number; dropped: number }[]
   entry: { key: Key; value: V; modified: number; expires: number | null } | undefined
@@ -63,7 +63,9 @@ const WITHOUT_WAITING = new Set(['cache', 'tree', 'mailboxes'])
 const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['cache', ({ config: { seed: _seed, ...shown } }) => shown],
   ['tree', (caller) => treeOf(caller)],
-  ['shards', ({ readers }) => readers.map(({ entries, bytesUsed, capacityBytes }, shard) => ({ shard, entries, bytesUsed, capacityBytes }))],
+  ['shards', ({ readers, description: { shards } }) => readers.map(({ entries, bytesUsed, capacityBytes }, shard) => ({
+    shard, actor: shards[shard]!.address.id, entries, bytesUsed, capacityBytes,
+  }))],
   ['mailboxes', ({ client, description: { id } }) => client.inspect().filter(({ actor }) => actor.startsWith(`${id}/`))],
   ['memory bytes', (caller) => memoryBytes(caller)],
   ['memory text', (caller) => formatBytes(memoryBytes(caller))],
