@@ -10,8 +10,11 @@ type Kind = keyof typeof counters
 let node: Node
 let ids = 0
 
-before(async () => { node = await Node.start('supervision') })
-after(async () => { await node.stop() })
+/** A node for each group of tests: together they restart more than one allows. */
+function withNode(): void {
+  before(async () => { node = await Node.start('supervision') })
+  after(async () => { await node.stop() })
+}
 
 /** Ways of dying while a message is worked on: sends that message. Not all of them happen on a host without an event loop, or without a heap limit of its own. */
 const WAYS: Record<string, { kinds: readonly Kind[]; message: readonly [string, ...unknown[]] }> = {
@@ -26,11 +29,12 @@ async function arrived(gate: SharedArrayBuffer): Promise<void> {
   while (arrivals(gate) === 0) await settle()
 }
 
-describe('an actor that dies', () => {
-  for (const [way, { kinds, message }] of Object.entries(WAYS)) {
+for (const [way, { kinds, message }] of Object.entries(WAYS)) {
+  describe(`an actor that dies by ${way}`, () => {
+    withNode()
     for (const kind of kinds) {
       for (const restart of way === 'the limit of its heap' ? ['permanent'] as const : RESTARTS) {
-        it(`by ${way}, on a ${kind} host: ${restart === 'temporary' ? 'is not restarted, and what was queued fails as not begun' : 'is restarted, and what was queued runs'} (${restart})`, async () => {
+        it(`on a ${kind} host: ${restart === 'temporary' ? 'is not restarted, and what was queued fails as not begun' : 'is restarted, and what was queued runs'} (${restart})`, async () => {
           const gate = newGate()
           const spec = counters[kind].with({ id: `mortal-${++ids}`, restart, args: [0, gate] })
           const actor = await node.spawn(spec)
@@ -54,8 +58,11 @@ describe('an actor that dies', () => {
         })
       }
     }
-  }
+  })
+}
 
+describe('an actor that ends', () => {
+  withNode()
   for (const kind of ['shared', 'own', 'blocking'] as const) {
     for (const restart of RESTARTS) {
       it(`in good order, on a ${kind} host: is restarted only if it is permanent (${restart})`, async () => {
@@ -73,6 +80,8 @@ describe('an actor that dies', () => {
 })
 
 describe('an actor that fails while it starts', () => {
+  withNode()
+
   for (const kind of ['shared', 'own', 'blocking'] as const) {
     it(`fails its spawn, on a ${kind} host, and leaves nothing behind`, async () => {
       const gate = newGate()
@@ -109,6 +118,8 @@ describe('an actor that fails while it starts', () => {
 })
 
 describe('an actor that does not stop in time', () => {
+  withNode()
+
   it('because of its stop is killed at its deadline', async () => {
     const actor = await node.spawn(neverStops.with({ shutdown: 60 }))
     const watched = node.watch(actor)
@@ -133,6 +144,8 @@ describe('an actor that does not stop in time', () => {
 })
 
 describe('nested supervisors', () => {
+  withNode()
+
   const tree = (restart: Restart): ReturnType<typeof supervisor> => supervisor({
     id: `outer-${++ids}`, maxRestarts: 3, children: [
       supervisor({ id: 'inner', strategy: 'one_for_all', maxRestarts: 1, restart, children: [ownCounter.with({ id: 'a', name: `a-${ids}` }), ownCounter.with({ id: 'b', name: `b-${ids}`, args: [5] })] }),
