@@ -243,8 +243,16 @@ export class Inlet implements Request {
     this.#unrung = true
     if (this.#isLarge) {
       this.#isLarge = false
-      this.large.delete(this.#largeId)
-      this.onLargeDone?.(this.#largeId)
+      this.#dropLargeUpTo(this.#largeId)
+    }
+  }
+
+  /** Bodies come in the order of their numbers. An older one that is still here was done by a predecessor that died before it said so. */
+  #dropLargeUpTo(last: number): void {
+    for (const id of [...this.large.keys()]) {
+      if (((last - id) << 2) < 0) continue
+      this.large.delete(id)
+      this.onLargeDone?.(id)
     }
   }
 

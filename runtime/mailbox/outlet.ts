@@ -551,10 +551,11 @@ export class Outlet {
       const idBytes = Buffer.alloc(4)
       idBytes.writeInt32LE(id)
       if (this.#closed === undefined) {
-        // Given up meanwhile: the host must hear all the same that the body is not wanted, and skips what is overdue.
+        // Given up meanwhile: the host must hear all the same that the body is not wanted, and skips what is overdue. By far:
+        // a host in a long batch goes by the time at which it began it.
         if (pending?.settled === true) {
           pending.answered()
-          this.#write(undefined, code, FLAG_TELL | FLAG_LARGE, deadlineMsWord(monotonicMs() - 1), idBytes, undefined, a, b, c)
+          this.#write(undefined, code, FLAG_TELL | FLAG_LARGE, deadlineMsWord(monotonicMs() - LONG_AGO_MS), idBytes, undefined, a, b, c)
         } else {
           this.#write(pending, code, flags | FLAG_LARGE, deadline, idBytes, undefined, a, b, c)
         }
@@ -571,6 +572,9 @@ export class Outlet {
 
 /** Sends that wait for room hold at most so many bytes, or 64 times what the mailbox does; a single one may be larger. */
 const MIN_WAITING_BYTES = 256 << 20
+
+/** Overdue by every clock, and well within what deadlines can be compared over. */
+const LONG_AGO_MS = 2 ** 30
 
 /** Sequence numbers wrap here: small integers on every platform. */
 const SEQ_MASK = 0x3fff_ffff

@@ -262,6 +262,31 @@ describe('a lane', () => {
     expect(world.sent.length).to.equal(8)
   })
 
+  it('never runs a large ask that was given up while its body was handed over, however old the time is that the actor goes by', async () => {
+    const world = new World({ bytes: 1024 })
+    world.send(true, 4000, true)
+    world.outlet.poll()
+    world.outlet.expire(monotonicMs())
+    await settle()
+    expect(world.words[TAIL]).to.not.equal(world.words[DONE])
+    expect(world.inlet.take(deadlineMsWord(monotonicMs() - 60_000))).to.equal(false)
+    expect(world.words[TAIL]).to.equal(world.words[DONE])
+  })
+
+  it('lets go of large bodies that a predecessor had done and not said so', async () => {
+    const world = new World({ bytes: 1024 })
+    world.send(false, 4000)
+    world.outlet.poll()
+    await settle()
+    for (const id of [0, 99]) {
+      world.bodies.set(id, new SharedArrayBuffer(8))
+      world.inlet.large.set(id, new SharedArrayBuffer(8))
+    }
+    expect(world.inlet.take(deadlineMsWord(monotonicMs()))).to.equal(true)
+    world.inlet.finish(STATUS.undefined)
+    expect([...world.bodies.keys()]).to.deep.equal([99])
+  })
+
   it('does not let asks that were given up use up the bound of what may wait', () => {
     const world = new World({ bytes: 1024, messages: 1, waiting: 2 })
     world.send(true, 4)
