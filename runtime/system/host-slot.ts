@@ -116,6 +116,8 @@ export class HostSlot {
 
   /** Kills the thread if a user's function runs there over its limit. */
   async checkFunctionLimit(): Promise<void> {
+    // A thread that is dead already leaves its word as it was.
+    if (this.#death === undefined) return
     const due = Atomics.load(this.#words, FUNCTION_DUE)
     if (due === 0 || ((due - (monotonicMs() | 0)) | 0) > 0 || this.#killedFor !== undefined) return
     this.#killedFor = 'functionTimeout'
@@ -141,7 +143,9 @@ export class HostSlot {
   }
 
   #died(error: Error): ThreadDeath {
-    const death = new ThreadDeath(error, this.#killedFor === 'functionTimeout')
+    // If the function ended before the kill came, the thread died over something else, which may have been carried out.
+    const death = new ThreadDeath(error, this.#killedFor === 'functionTimeout' && Atomics.load(this.#words, FUNCTION_DUE) !== 0)
+    Atomics.store(this.#words, FUNCTION_DUE, 0)
     this.#killedFor = undefined
     this.lastDeath = death
     this.#port?.close()
