@@ -139,5 +139,5 @@ async function send(cache: Cache<unknown>, { owner, seed, maxText, words }: Give
 }
 
 const { client: given } = (workerData ?? {}) as { client?: Given }
-if (parentPort !== null && given !== undefined) await send(await attachCache<unknown>(given.descriptor), given)
+if (parentPort !== null && given !== undefined) await send(await attachCache(given.descriptor), given)
 else await runScript(import.meta.url, { kills: 200, seed: 1 }, clientKills)
