@@ -12,9 +12,9 @@ const report = { crashes: 0, codes: [] as string[], lost: 0, written: 0, swept: 
 await cache.put('expiring', 1, { expire: 100 })
 await cache.put('kept', 1)
 while (performance.now() < end) {
-  await cache.getAndUpdate('x', 'bad.exit', { args: [1] }).catch((error: { code: string }) => {
+  await cache.getAndUpdate('x', 'bad.exit', { args: [1] }).catch((error: unknown) => {
     report.crashes++
-    if (!report.codes.includes(error.code)) report.codes.push(error.code)
+    if (!report.codes.includes((error as { code: string }).code)) report.codes.push((error as { code: string }).code)
   })
   for (let index = 0; index < 100; index++) {
     await cache.put(index, index)

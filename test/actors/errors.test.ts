@@ -138,7 +138,7 @@ describe('errors of a cache', () => {
   it('ERR_FULL with the policy none: nothing changed, what is there can be overwritten and removed', async () => {
     const full = await node.startCache<string>('full', { shards: 1, memory: '256kb', limit: { policy: 'none' } })
     let stored = 0
-    while (await full.put(stored, 'x'.repeat(100)).then(() => true, (error: CacheError) => (expect(error).to.include({ code: 'ERR_FULL', outcome: 'none' }), false))) stored++
+    while (await full.put(stored, 'x'.repeat(100)).then(() => true, (error: unknown) => (expect(error).to.include({ code: 'ERR_FULL', outcome: 'none' }), false))) stored++
     expect(await full.size()).to.equal(stored)
     expect(await full.exists(stored)).to.equal(false)
     expect(await full.put(0, 'y'.repeat(100))).to.equal(true)
@@ -262,7 +262,7 @@ describe('errors of a cache', () => {
     expect(await inside.incr('k')).to.equal(2)
     await rejected(startCacheOn(node, 'inside'), 'ERR_NAME_TAKEN')
     await app.stop()
-    await until(() => inside.get('k').then(() => false, (error: CacheError) => error.code === 'ERR_STOPPED'), 'the stop of the cache')
+    await until(() => inside.get('k').then(() => false, (error: unknown) => (error as CacheError).code === 'ERR_STOPPED'), 'the stop of the cache')
     thrown(() => node.getCache('inside'), 'ERR_NO_CACHE')
   })
 

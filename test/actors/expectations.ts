@@ -12,7 +12,7 @@ export interface Failure extends Error {
 export async function rejected(act: unknown, code?: string): Promise<Failure> {
   let value: unknown
   try {
-    value = await (act as Promise<unknown>)
+    value = await act
   } catch (error) {
     if (code !== undefined && (error as Failure).code !== code) throw error
     return error as Failure

@@ -60,7 +60,7 @@ function nameOf(key: Key): string {
 interface Step {
   on: Cache<unknown>
   model: Model
-  advance(ms: number): Promise<void>
+  readonly advance: (ms: number) => Promise<void>
 }
 
 type Command = (step: Step) => Promise<void>
@@ -126,7 +126,7 @@ const command: fc.Arbitrary<{ text: string; run: Command }> = fc.oneof(
   }),
   described('incr', [key, fc.integer({ min: -100, max: 100 })], (k, by) => async ({ on, model }) => {
     const entry = model.live(k)
-    if (entry !== undefined && typeof entry.value !== 'number') return same(await on.incr(k, by).catch((error: { code: string }) => error.code), 'ERR_NON_NUMERIC_VALUE')
+    if (entry !== undefined && typeof entry.value !== 'number') return same(await on.incr(k, by).catch((error: unknown) => (error as { code: string }).code), 'ERR_NON_NUMERIC_VALUE')
     const sum = (entry === undefined ? 0 : entry.value as number) + by
     same(await on.incr(k, by), sum)
     if (entry === undefined) model.set(k, sum, model.defaultMs)

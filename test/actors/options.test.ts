@@ -30,7 +30,7 @@ const WRONG: [option: string, values: unknown[], options: (value: unknown) => un
   ['supervision.within', [NaN, -1, null, 'soon', {}], (within) => ({ supervision: { within } })],
   ['supervision.backoff.factor', [NaN, 0.5, null], (factor) => ({ supervision: { backoff: { factor } } })],
   ['shard', [3], (shard) => ({ shard })], ['Memory', ['16mb'], (Memory) => ({ Memory })], ['constructor', [1], (value) => ({ constructor: value })],
-  ['__proto__', [{ shards: 1 }], (value) => JSON.parse(`{"__proto__": ${JSON.stringify(value)}}`)],
+  ['__proto__', [{ shards: 1 }], (value) => JSON.parse(`{"__proto__": ${JSON.stringify(value)}}`) as unknown],
   ['options', [null, 5, 'x', [], new Map(), Object.create({ shards: 1 })], (options) => options],
 ]
 

@@ -161,7 +161,7 @@ describe('what a cache promises', () => {
     const cache = await other.startCache<number>('there', { shards: 1, memory: '1mb' })
     const queued = cache.put('k', 1)
     await Promise.all([other.stop(), other.stop()])
-    await queued.catch((error: { code: string }) => expect(error.code).to.equal('ERR_STOPPED'))
+    await queued.catch((error: unknown) => expect((error as { code: string }).code).to.equal('ERR_STOPPED'))
     await rejected(cache.get('k'), 'ERR_STOPPED')
     thrown(() => cache.getSync('k'), 'ERR_STOPPED')
     await cache.stop()

@@ -104,7 +104,7 @@ describe('keys and values', () => {
     expect(await cache.size()).to.equal(KEYS.length)
     for (const [index, key] of KEYS.entries()) expect(await cache.get(key)).to.equal(index)
     const listed = await cache.keys()
-    for (const key of KEYS) expect(listed.some((other) => isDeepStrictEqual(other, key)), String(key)).to.equal(true)
+    for (const key of KEYS) expect(listed.some((other) => isDeepStrictEqual(other, key)), JSON.stringify(key, (_, part: unknown) => typeof part === 'bigint' ? `${part}n` : part)).to.equal(true)
   })
 
   it('equal keys are one key', async () => {

@@ -12,13 +12,13 @@ export interface Setting {
   timed: Call
   eager: Call
   /** Moves the clock of all threads. */
-  advance(ms: number): Promise<void>
+  readonly advance: (ms: number) => Promise<void>
   now(): number
 }
 
 export interface Law {
   promise: string
-  hold(setting: Setting): Promise<void>
+  readonly hold: (setting: Setting) => Promise<void>
 }
 
 interface Times {

@@ -33,23 +33,23 @@ export async function values(): Promise<void> {
   same<Key[]>()(await users.keys())
   same<TreeNode>()(await users.inspect('tree'))
   same<number>()(await users.inspect(['memory', 'bytes']))
-  // @ts-expect-error not a User
+  // @ts-expect-error this is not a User
   await users.put('ada', 5)
   // @ts-expect-error a part is missing
   await users.put('ada', { name: 'Ada' })
   // @ts-expect-error undefined is no value
   await users.put('ada', undefined)
-  // @ts-expect-error not a key
+  // @ts-expect-error this is not a key
   await users.get(undefined)
-  // @ts-expect-error not a key
+  // @ts-expect-error this is not a key
   await users.get(() => 1)
-  // @ts-expect-error not a key
+  // @ts-expect-error this is not a key
   await users.get(new Map())
   // @ts-expect-error not a condition
   await users.put('ada', { name: '', visits: 0 }, { if: 'maybe' })
-  // @ts-expect-error misspelled
+  // @ts-expect-error a misspelled name
   await users.put('ada', { name: '', visits: 0 }, { expires: 5 })
-  // @ts-expect-error misspelled
+  // @ts-expect-error a misspelled name
   await startCache('x', { shard: 1 })
   // @ts-expect-error no such policy
   await startCache('x', { limit: { policy: 'random' } })
@@ -76,9 +76,9 @@ export async function functions(users: Cache<User>, all: Cache<unknown>): Promis
   await users.getAndUpdate('ada', people.visit, {})
   // @ts-expect-error the wrong kind
   await users.getAndUpdate('ada', people.visit, { args: ['1'] })
-  // @ts-expect-error too many
+  // @ts-expect-error too many arguments
   await users.getAndUpdate('ada', people.visit, { args: [1, 2] })
-  // @ts-expect-error too few
+  // @ts-expect-error too few arguments
   await users.getAndUpdate('ada', people.rename, { args: ['Ada'] })
   // @ts-expect-error none are taken
   await users.getAndUpdate('ada', people.reset, { args: [1] })
@@ -90,7 +90,7 @@ export async function functions(users: Cache<User>, all: Cache<unknown>): Promis
   await users.getAndUpdate('ada', people.count)
   // @ts-expect-error takes another kind of value
   await users.getAndUpdate('ada', people.ofNumber)
-  // @ts-expect-error a closure
+  // @ts-expect-error a closure has no name
   await users.getAndUpdate('ada', (user: User | undefined) => user)
   // @ts-expect-error no such function
   void people.nobody
@@ -113,7 +113,7 @@ export async function messages(users: Cache<User>): Promise<void> {
   void users.tell(message)
   // @ts-expect-error no such action
   await users.ask(['gett', 'ada'])
-  // @ts-expect-error not a User
+  // @ts-expect-error this is not a User
   await users.ask(['put', 'ada', 5])
   // @ts-expect-error the key is missing
   await users.ask(['get'])
@@ -121,7 +121,7 @@ export async function messages(users: Cache<User>): Promise<void> {
   await users.ask(['stop'])
   // @ts-expect-error an option of the action, not of the ask
   await users.ask(['put', 'ada', { name: '', visits: 0 }], { expire: 5 })
-  // @ts-expect-error not a User
+  // @ts-expect-error this is not a User
   users.tell(['update', 'ada', 'x'])
 }
 
