@@ -147,8 +147,6 @@ export class HostSlot {
     const death = new ThreadDeath(error, this.#killedFor === 'functionTimeout' && Atomics.load(this.#words, FUNCTION_DUE) !== 0)
     Atomics.store(this.#words, FUNCTION_DUE, 0)
     this.#killedFor = undefined
-    // What the dead thread was running is over: nobody may be killed for it.
-    Atomics.store(this.#words, FUNCTION_DUE, 0)
     this.lastDeath = death
     this.#port?.close()
     this.#port = undefined
