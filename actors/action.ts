@@ -19,7 +19,7 @@ export interface CacheActions<V> {}
  * What an ask with a message resolves to, and what its message is, where the method's own types cannot say it: overloads and
  * generic methods. Such an action's file adds itself.
  */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface SpecialMessages<V> {}
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type, @typescript-eslint/no-unused-vars
 export interface SpecialReplies<V, M extends readonly unknown[]> {}
