@@ -18,6 +18,7 @@ const LONG_FILES: Record<string, string> = {
   'runtime/codec/value-decode.ts': 'one switch over all tags: apart, its halves would have to share the cursor',
   'runtime/mailbox/outlet.ts': 'the sender\'s side of the mailbox, one state machine; has grown too long',
   'runtime/system/system.ts': 'the system thread\'s side of every call; has grown too long',
+  'test/laws/actions.ts': 'one list: every promise of every action',
   'test/races/mailbox-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/races/table-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/runtime/codec/value.test.ts': 'one table of values and bytes',
