@@ -19,6 +19,9 @@ export interface Figure {
 const FULL_SLICE_MS = 400
 const QUICK_SLICE_MS = 50
 
+/** A cache of the size of its data: all of it takes half of this. */
+const MEMORY = '32mb'
+
 export class Setting implements Pace {
   readonly rounds: number
   readonly quick: boolean
@@ -76,7 +79,7 @@ export class Setting implements Pace {
 }
 
 async function filled<V>(name: string, values: readonly V[]): Promise<CacheUnderTest<V>> {
-  const cache = await startSubject<V>(name)
+  const cache = await startSubject<V>(name, { memory: MEMORY })
   await Promise.all(keys.map((key, i) => cache.put(key, values[i]!)))
   return cache
 }

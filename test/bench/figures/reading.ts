@@ -1,5 +1,6 @@
 /** Reads of one thread: synchronous, of strings and of objects, and awaited. */
-import { NAME_LENGTH, VALUE_BYTES, WALK_MASK, walkKeys } from '../data.js'
+import { NAME_LENGTH, VALUE_BYTES, WALK_MASK, walkKeys, type Person } from '../data.js'
+import type { LmdbStore } from '../peers/lmdb.js'
 import { BATCH, rateAwaited, rateInFlight, rateSync } from '../measure.js'
 import { compare, runRounds, type Contestant } from '../rounds.js'
 import type { Figure } from '../setting.js'
@@ -12,25 +13,29 @@ export const getSyncString: Figure = {
   group: 'get',
   async run(setting) {
     const cache = await setting.strings()
-    const { strings } = await setting.lmdb()
+    const { strings, stringsOnly } = await setting.lmdb()
     const ours = (from: number): number => {
       let sum = 0
       for (let i = from; i < from + BATCH; i++) sum += cache.getSync(walkKeys[i & WALK_MASK]!)?.length ?? 0
       return sum
     }
-    const lmdb = (from: number): number => {
+    const lmdb = (store: LmdbStore<string>) => (from: number): number => {
       let sum = 0
-      for (let i = from; i < from + BATCH; i++) sum += strings.get(walkKeys[i & WALK_MASK]!)?.length ?? 0
+      for (let i = from; i < from + BATCH; i++) sum += store.get(walkKeys[i & WALK_MASK]!)?.length ?? 0
       return sum
     }
     const results = await runRounds(
       [
         { name: 'getSync', slice: (ms) => rateSync(ms, VALUE_BYTES, ours) },
-        { name: 'lmdb get', slice: (ms) => rateSync(ms, VALUE_BYTES, lmdb) },
+        { name: 'lmdb get', slice: (ms) => rateSync(ms, VALUE_BYTES, lmdb(strings)) },
+        { name: 'lmdb get, strings only', slice: (ms) => rateSync(ms, VALUE_BYTES, lmdb(stringsOnly)) },
       ],
       setting,
     )
-    return [compare(results, { figure: 'getSync, string', unit: 'op/s', ours: 'getSync', peer: 'lmdb get', target: { atLeast: 2.5 } })]
+    return [
+      compare(results, { figure: 'getSync, string', unit: 'op/s', ours: 'getSync', peer: 'lmdb get', target: { atLeast: 2.5 } }),
+      compare(results, { figure: 'getSync, string', unit: 'op/s', ours: 'getSync', peer: 'lmdb get, strings only' }),
+    ]
   },
 }
 
@@ -39,25 +44,29 @@ export const getSyncObject: Figure = {
   group: 'get',
   async run(setting) {
     const cache = await setting.objects()
-    const { objects } = await setting.lmdb()
+    const { objects, structured } = await setting.lmdb()
     const ours = (from: number): number => {
       let sum = 0
       for (let i = from; i < from + BATCH; i++) sum += cache.getSync(walkKeys[i & WALK_MASK]!)?.name.length ?? 0
       return sum
     }
-    const lmdb = (from: number): number => {
+    const lmdb = (store: LmdbStore<Person>) => (from: number): number => {
       let sum = 0
-      for (let i = from; i < from + BATCH; i++) sum += objects.get(walkKeys[i & WALK_MASK]!)?.name.length ?? 0
+      for (let i = from; i < from + BATCH; i++) sum += store.get(walkKeys[i & WALK_MASK]!)?.name.length ?? 0
       return sum
     }
     const results = await runRounds(
       [
         { name: 'getSync', slice: (ms) => rateSync(ms, NAME_LENGTH, ours) },
-        { name: 'lmdb get', slice: (ms) => rateSync(ms, NAME_LENGTH, lmdb) },
+        { name: 'lmdb get', slice: (ms) => rateSync(ms, NAME_LENGTH, lmdb(objects)) },
+        { name: 'lmdb get, structured', slice: (ms) => rateSync(ms, NAME_LENGTH, lmdb(structured)) },
       ],
       setting,
     )
-    return [compare(results, { figure: 'getSync, object', unit: 'op/s', ours: 'getSync', peer: 'lmdb get', target: { atLeast: 2.5 } })]
+    return [
+      compare(results, { figure: 'getSync, object', unit: 'op/s', ours: 'getSync', peer: 'lmdb get', target: { atLeast: 2.5 } }),
+      compare(results, { figure: 'getSync, object', unit: 'op/s', ours: 'getSync', peer: 'lmdb get, structured' }),
+    ]
   },
 }
 
