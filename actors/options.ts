@@ -52,7 +52,7 @@ export interface CacheOptions {
   functions?: readonly FunctionsOption[]
   /** How long a function may run inside a shard before it is killed with its thread. Default 1 s. */
   functionTimeout?: Duration
-  /** How often and how soon shards are restarted. Default 20 times within 10 s. */
+  /** How often and how soon shards are restarted. Default 20 times within 10 s, and at once unless the last start was no 10 ms ago. */
   supervision?: SupervisionOptions
 }
 
@@ -82,6 +82,12 @@ export interface NodeConfig {
 
 const NODE_NAMES = ['name', 'shardThreads', 'functions']
 const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'supervision']
+
+/**
+ * A shard that ran for so long had taken up its table, and does not run the message again that it died of: it may start again
+ * at once. Delays are for one that cannot start.
+ */
+const SHARD_RESET_AFTER_MS = 10
 
 function defaultShardThreads(): number {
   return Math.max(1, availableParallelism() - 1)
@@ -125,7 +131,7 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
       seed: (Math.random() * 2 ** 32) | 0,
     },
-    supervision: readSupervision(or(own['supervision'], {}), 'supervision'),
+    supervision: readSupervision(or(own['supervision'], {}), 'supervision', SHARD_RESET_AFTER_MS),
   }
 }
 

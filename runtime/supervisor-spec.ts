@@ -121,11 +121,14 @@ export function supervisor(options: SupervisorOptions): SupervisorSpec {
   })
 }
 
+/** A child that ran so long without a failure is restarted at once again. */
+const RESET_AFTER_MS = 10_000
+
 /** Reads `{ maxRestarts, within, backoff }` with their defaults; `where` is the option that holds them. */
-export function readSupervision(options: unknown, where: string): Pick<SupervisorSpec, 'maxRestarts' | 'withinMs' | 'backoff'> {
+export function readSupervision(options: unknown, where: string, resetAfterMs = RESET_AFTER_MS): Pick<SupervisorSpec, 'maxRestarts' | 'withinMs' | 'backoff'> {
   const { maxRestarts = 20, within = 10_000, backoff = {} } = ownOptions(options, SUPERVISION_NAMES, where)
   const inBackoff = inside(where, 'backoff')
-  const { first = 0, then = 50, factor = 2, max = 5000, jitter = 0.2, resetAfter = 10_000 } = ownOptions(backoff, BACKOFF_NAMES, inBackoff)
+  const { first = 0, then = 50, factor = 2, max = 5000, jitter = 0.2, resetAfter = resetAfterMs } = ownOptions(backoff, BACKOFF_NAMES, inBackoff)
   return {
     maxRestarts: numberWithin(maxRestarts, 0, Number.MAX_SAFE_INTEGER, inside(where, 'maxRestarts'), true),
     withinMs: parseDuration(within, inside(where, 'within')),

@@ -6,7 +6,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { HostKind } from '../actor.js'
 import { monotonicMs, type NodeClock } from '../clock.js'
 import { CacheError, reviveError } from '../errors.js'
-import { runHost } from '../host/host.js'
+import { prepareHost, runHost } from '../host/host.js'
 import { FUNCTION_DUE, ORDERS, type HostStart, type Order, type Report } from '../host/protocol.js'
 import { Bell } from '../mailbox/bell.js'
 import { Thread } from '../threads.js'
@@ -79,7 +79,8 @@ export class HostSlot {
   /** Boots the thread and loads modules there, so that threads of actors that start one after the other do so beside each other. */
   prepare(modules: readonly string[]): void {
     const { kind, heapMb } = this.#options
-    if (kind === 'system' || this.running) return
+    if (kind === 'system') return void prepareHost(modules)
+    if (this.running) return
     this.#thread ??= createHostThread(heapMb)
     this.#thread.prepare('prepareHost', modules)
   }

@@ -14,7 +14,13 @@ import { Survey } from './survey.js'
 import { bumpVersion } from './version.js'
 
 export function repairTable(store: TableStore): void {
-  const { words, geometry } = store
+  const { words, geometry, pages } = store
+  if (words[OPENED_WORD] === 0) {
+    // Nobody has written it yet. Bumping the versions of an index that is empty would only commit its memory.
+    pages.adopted()
+    words[OPENED_WORD] = 1
+    return
+  }
   const survey = new Survey(store)
   for (let group = 0; group < geometry.groups; group++) bumpVersion(words, versionOfGroup(group))
   adoptPages(store, survey)
