@@ -30,8 +30,13 @@ export function monotonicMs(): number {
   return performance.now() + monotonicBase
 }
 
-/** A monotonic time as a wrapping 32-bit word, never 0: only differences between two mean anything. */
+/** A deadline on the monotonic clock as a wrapping 32-bit word, never 0. To be compared with a `nowMsWord`, by difference only. */
 export function deadlineMsWord(ms: number): number {
+  return (Math.floor(ms) | 0) || 1
+}
+
+/** The monotonic time as such a word. Rounded up, as deadlines are down: what its sender has given up counts as overdue. */
+export function nowMsWord(ms: number): number {
   return (Math.ceil(ms) | 0) || 1
 }
 

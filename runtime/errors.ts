@@ -17,7 +17,7 @@ export const ERROR_CODES = [
   'ERR_NODE_UNREACHABLE', 'ERR_NODE_DOWN', 'ERR_NO_CACHE', 'ERR_OPTIONS_DIFFER', 'ERR_PARTIAL',
   'ERR_UNAUTHENTICATED', 'ERR_FRAME',
   // of the runtime: an actor that is not a shard, and a message that no actor waits for
-  'ERR_ACTOR_CRASHED', 'ERR_ACTOR_FAILED', 'ERR_NO_ACTOR', 'ERR_UNKNOWN_MESSAGE', 'ERR_RESTART_LIMIT',
+  'ERR_ACTOR_CRASHED', 'ERR_NO_ACTOR', 'ERR_UNKNOWN_MESSAGE', 'ERR_RESTART_LIMIT',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]

@@ -3,7 +3,7 @@
  *
  * It leaves its synchronous part only to carry out orders that need the event loop (loading a module).
  */
-import { deadlineMsWord, monotonicMs } from '../clock.js'
+import { nowMsWord, monotonicMs } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { Inlet } from '../mailbox/inlet.js'
 import type { Host } from './host.js'
@@ -79,7 +79,7 @@ function work(host: Host, actor: HostedActor): boolean {
   for (let index = 0; index < inlets.length; index++) {
     const inlet = inlets[index]!
     if (inlet.pending) {
-      if (nowWord === 0) nowWord = deadlineMsWord(nowMs = monotonicMs())
+      if (nowWord === 0) nowWord = nowMsWord(nowMs = monotonicMs())
       let handled = 0
       while (handled < BATCH && !actor.isExiting() && inlet.take(nowWord)) {
         handled++
@@ -88,7 +88,7 @@ function work(host: Host, actor: HostedActor): boolean {
         if (raw !== undefined && !host.ranFunction) continue
         host.ranFunction = false
         const ms = monotonicMs()
-        nowWord = deadlineMsWord(ms)
+        nowWord = nowMsWord(ms)
         if (ms - nowMs < RING_MS) continue
         nowMs = ms
         inlet.ring()

@@ -4,7 +4,7 @@
  * start, or that asks another on the same host, holds up nobody.
  */
 import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises'
-import { deadlineMsWord, monotonicMs } from '../clock.js'
+import { nowMsWord, monotonicMs } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { Inlet } from '../mailbox/inlet.js'
 import type { Host } from './host.js'
@@ -82,7 +82,7 @@ function workLane(host: Host, actor: HostedActor, inlet: Inlet): boolean {
       rungMs = nowMs
       inlet.ring()
     }
-    if (!inlet.take(deadlineMsWord(nowMs))) break
+    if (!inlet.take(nowMsWord(nowMs))) break
     handled++
     // The body of a large request was handed over before its frame was sent: it is in the port.
     if (inlet.bodyMissing) host.intake()

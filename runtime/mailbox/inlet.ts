@@ -134,7 +134,7 @@ export class Inlet implements Request {
 
   /**
    * Takes the next request. False if there is none, or if the reply ring has no room for another reply.
-   * `nowWord` is the monotonic time as a `deadlineMsWord`: what has expired before is refused and skipped.
+   * `nowWord` is the monotonic time as a `nowMsWord`: what has expired before is refused and skipped.
    */
   take(nowWord: number): boolean {
     if (this.#outbox !== undefined && !this.#flushOutbox()) return false

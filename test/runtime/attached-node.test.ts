@@ -57,6 +57,8 @@ describe('a worker thread that attaches to a node', () => {
     const actor = (await node.whereis('counted', blockingCounter))!
     const before = await actor.ask(['get'])
     const clients = (await node.counters()).clients
+    // The lane is open: what is told from now on is in the ring, and not in the memory of the thread that will be gone.
+    expect(await order('incarnation')).to.be.a('number')
     expect(await order('hold and tell')).to.equal(100)
     while (arrivals(gate) === 0) await settle()
     expect(lanes()).to.have.length(2)

@@ -28,7 +28,7 @@ describe('a node', () => {
     const actors = await Promise.all((['shared', 'own', 'blocking'] as const).map((kind) => node.spawn(counters[kind].with({ args: [0, gate] }))))
     const held = actors.map((actor) => actor.ask(['hold']))
     const queued = actors.flatMap((actor) => Array.from({ length: 100 }, () => actor.ask(['add', 1])))
-    await arrived(gate)
+    while (arrivals(gate) < actors.length) await settle()
     const stops = [node.stop(), node.stop()]
     openGate(gate)
     await Promise.all([...held, ...queued])
