@@ -8,10 +8,6 @@ import { rejection, settle } from './fake-driver.js'
 
 const PROGRAM = fileURLToPath(new URL('./actors/exits.js', import.meta.url))
 
-async function arrived(gate: SharedArrayBuffer): Promise<void> {
-  while (arrivals(gate) === 0) await settle()
-}
-
 /** Runs a program of the folder's to its end; resolves with its exit code and what it printed. */
 async function program(scenario: string): Promise<{ code: unknown; out: string }> {
   const child = spawnProcess(process.execPath, [PROGRAM, scenario], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { deadlineMsWord, monotonicMs } from '../../../runtime/clock.js'
+import { nowMsWord, monotonicMs } from '../../../runtime/clock.js'
 import { Scratch } from '../../../runtime/codec/scratch.js'
 import { encodeValue } from '../../../runtime/codec/value.js'
 import { CacheError } from '../../../runtime/errors.js'
@@ -89,7 +89,7 @@ class World {
 
   /** Takes one message and checks that it is the next and whole. */
   take(): void {
-    if (this.current !== undefined || !this.inlet.take(deadlineMsWord(monotonicMs()))) return
+    if (this.current !== undefined || !this.inlet.take(nowMsWord(monotonicMs()))) return
     const { inlet } = this
     expect(inlet.bodyMissing).to.equal(false)
     const id = inlet.bytes.readInt32LE(inlet.start)
@@ -208,7 +208,7 @@ describe('a lane', () => {
       let ran = world.current === undefined ? 0 : 1
       world.finish(undefined)
       if (!world.inlet.pending) ran = 0
-      while (world.inlet.take(deadlineMsWord(monotonicMs()))) {
+      while (world.inlet.take(nowMsWord(monotonicMs()))) {
         world.inlet.finish(STATUS.true)
         ran++
       }
@@ -269,7 +269,7 @@ describe('a lane', () => {
     world.outlet.expire(monotonicMs())
     await settle()
     expect(world.words[TAIL]).to.not.equal(world.words[DONE])
-    expect(world.inlet.take(deadlineMsWord(monotonicMs() - 60_000))).to.equal(false)
+    expect(world.inlet.take(nowMsWord(monotonicMs() - 60_000))).to.equal(false)
     expect(world.words[TAIL]).to.equal(world.words[DONE])
   })
 
@@ -282,7 +282,7 @@ describe('a lane', () => {
       world.bodies.set(id, new SharedArrayBuffer(8))
       world.inlet.large.set(id, new SharedArrayBuffer(8))
     }
-    expect(world.inlet.take(deadlineMsWord(monotonicMs()))).to.equal(true)
+    expect(world.inlet.take(nowMsWord(monotonicMs()))).to.equal(true)
     world.inlet.finish(STATUS.undefined)
     expect([...world.bodies.keys()]).to.deep.equal([99])
   })
@@ -309,7 +309,7 @@ describe('a lane', () => {
     expect(world.outlet.expire(monotonicMs())).to.be.below(Infinity)
     controller.abort(new Error('enough'))
     expect(world.outlet.expire(monotonicMs())).to.equal(Infinity)
-    world.inlet.take(deadlineMsWord(monotonicMs()))
+    world.inlet.take(nowMsWord(monotonicMs()))
     world.inlet.finish(STATUS.true)
     world.outlet.poll()
     expect(world.late).to.equal(1)
@@ -333,7 +333,7 @@ describe('a lane', () => {
       world.scratch.reset()
       world.outlet.ask(9, world.scratch, 0, 0, 0, monotonicMs(), 1e6).reject = (error) => { outcomes.push((error as CacheError).outcome) }
     }
-    world.inlet.take(deadlineMsWord(monotonicMs()))
+    world.inlet.take(nowMsWord(monotonicMs()))
     world.outlet.close(new CacheError('ERR_STOPPED', 'stopped'))
     expect(outcomes).to.deep.equal(['unknown', 'none'])
   })
@@ -346,7 +346,7 @@ describe('a lane', () => {
     world.send(true, 4)
     expect(world.inlet.pending).to.equal(true)
     expect(world.inlet.ready).to.equal(false)
-    expect(world.inlet.take(deadlineMsWord(monotonicMs()))).to.equal(false)
+    expect(world.inlet.take(nowMsWord(monotonicMs()))).to.equal(false)
     world.outlet.poll()
     expect(world.inlet.ready).to.equal(true)
   })
