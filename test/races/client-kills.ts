@@ -45,9 +45,10 @@ export async function clientKills({ kills, seed }: ClientKills): Promise<Outcome
   await using node = await startNode({ shardThreads: 2 })
   const cache = await startCacheUnderFire(node)
   const load = new Load(cache, 'main', seed + 1, new SharedArrayBuffer(4))
+  // Before the load, which adds and removes entries too.
+  const shards = await findShards(cache)
   load.start()
   const memory = new MemoryWatch()
-  const shards = await findShards(cache)
   const gone: number[] = []
   for (let kill = 0; kill < kills; kill++) {
     const owner = `client${kill}`

@@ -128,6 +128,8 @@ export class Load {
         this.#counts.acknowledged++
         this.#guard(() => model.answered(typeof value === 'string' ? numberOf(model.key, value, MAX_TEXT) : value))
       } else {
+        // A script that failed has stopped the cache: a load that went on would keep it from saying so.
+        if ((error as { code?: unknown }).code === 'ERR_STOPPED') this.#open = false
         const outcome = this.#outcomeOf(error, timeoutMs, signal)
         model.failed(outcome, !isCrash(error))
       }
