@@ -38,8 +38,10 @@ calculating.tell(['countPrimes', 100])
 const crashed = await crash
 assert(crashed instanceof CacheError && crashed.code === 'ERR_ACTOR_CRASHED' && crashed.outcome === 'unknown')
 console.log(`crashed: ${crashed.code}, outcome ${crashed.outcome}`)
+// An ask that waits keeps the process alive, a watch does not: so the ask goes first.
+const again = await calculating.ask(['countPrimes', 1000])
 console.log(`watched: ${describe(await end)}`)
-console.log(`asked again: ${await calculating.ask(['countPrimes', 1000])} below 1000`)
+console.log(`asked again: ${again} below 1000`)
 
 const lines = await log.ask(['read'])
 console.log('\nthe journal:')
