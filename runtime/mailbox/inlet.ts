@@ -9,7 +9,7 @@ import { Scratch } from '../codec/scratch.js'
 import type { Bell } from './bell.js'
 import {
   CAPACITY, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, HEADER_BYTES, LANE_STATE, REPLY_CAPACITY,
-  REPLY_HEAD, REPLY_HEADER_BYTES, REPLY_RESERVE, REPLY_TAIL, REQUEST_HEADER_BYTES, STATE, STATUS, TAIL, TAKEN, align8,
+  REPLYING, REPLY_HEAD, REPLY_HEADER_BYTES, REPLY_RESERVE, REPLY_TAIL, REQUEST_HEADER_BYTES, STATE, STATUS, TAIL, TAKEN, align8,
 } from './lane.js'
 
 /** One request as its handler sees it: a code and up to three sections of bytes in `bytes`. */
@@ -119,13 +119,18 @@ export class Inlet implements Request {
    * Call it once, before the first `take`.
    */
   recover(status: number): void {
-    if (this.#taken === this.#done) return
+    if (this.#taken === this.#done) {
+      this.#words[REPLYING] = 0
+      return
+    }
     this.#skipPads()
     this.#tail = this.#taken
     if (this.#taken === this.#done) return
     this.#read()
     this.#doneCount++
     if (!this.isAsk || this.clientGone) return this.#complete()
+    // Whatever the predecessor died over, it was not this: it had done it, and held back the rest of the reply.
+    if (this.#words[REPLYING] === 1) status = STATUS.crashed
     // The predecessor may have used the room that it had reserved for the reply itself.
     this.#outbox = EMPTY
     this.#outboxStatus = status
@@ -189,6 +194,7 @@ export class Inlet implements Request {
       this.#publish(status, payload, start, end)
       return this.#complete()
     }
+    this.#words[REPLYING] = 1
     this.#outbox = Buffer.from(payload.subarray(start, end))
     this.#outboxStatus = status
     this.#flushOutbox()
@@ -311,6 +317,7 @@ export class Inlet implements Request {
     }
     this.#outbox = undefined
     this.#complete()
+    this.#words[REPLYING] = 0
     return true
   }
 }

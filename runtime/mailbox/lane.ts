@@ -12,6 +12,7 @@
  *   17  done        handled, its reply published          actor        Atomics.store   client: Atomics.load, before it reuses the room
  *   18  doneCount   messages done, mod 2^32               actor        plain           client; it may lag behind `done`, and only holds back
  *   19  replyTail   replies are published up to here      actor        Atomics.store   client: Atomics.load, before it reads a frame
+ *   20  replying    1 while a reply is held back          actor        plain           the next incarnation: what it had taken is carried out
  *   32  state       LANE_STATE                            system       Atomics.store   client and actor: Atomics.load
  *   33  capacity, 34 replyCapacity, 35 maxMessages        creator      once            everyone
  *   36  maxBytes    bound of the bytes in use             creator      once            client
@@ -36,6 +37,7 @@ export const TAKEN = 16
 export const DONE = 17
 export const DONE_COUNT = 18
 export const REPLY_TAIL = 19
+export const REPLYING = 20
 export const STATE = 32
 export const CAPACITY = 33
 export const REPLY_CAPACITY = 34

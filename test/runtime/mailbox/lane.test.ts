@@ -122,10 +122,10 @@ class World {
   /** The last message whose reply may not be out. */
   finishing: Sent | undefined
 
-  kill(): void {
+  kill(status: number = STATUS.crashed): void {
     const inDoubt = this.words[TAKEN] !== this.words[DONE] ? this.current ?? this.finishing : undefined
     this.inlet = this.newInlet()
-    this.inlet.recover(STATUS.crashed)
+    this.inlet.recover(status)
     if (inDoubt !== undefined) inDoubt.expected = 'ERR_ACTOR_CRASHED'
     this.current = undefined
   }
@@ -349,5 +349,19 @@ describe('a lane', () => {
     expect(world.inlet.take(nowMsWord(monotonicMs()))).to.equal(false)
     world.outlet.poll()
     expect(world.inlet.ready).to.equal(true)
+  })
+
+  it('says unknown, and not that a function was killed, of what was done and whose reply was held back', () => {
+    const world = new World({ bytes: 1024 })
+    world.send(true, 4)
+    world.take()
+    world.finish(3000)
+    world.kill(STATUS.functionTimeout)
+    for (let turn = 0; turn < 3; turn++) {
+      world.outlet.poll()
+      world.inlet.take(nowMsWord(monotonicMs()))
+    }
+    world.outlet.poll()
+    expect(world.sent[0]!.outcomes).to.deep.equal(['ERR_ACTOR_CRASHED'])
   })
 })
