@@ -135,6 +135,8 @@ export interface Blueprint {
   preload?: readonly string[]
   /** Shared buffers by name, with their sizes in bytes. */
   buffers: Record<string, number>
+  /** Buffers that it has in common with others below the supervisor `up` levels above it, by name, with their sizes. They live as long as that supervisor's place in the tree. */
+  common?: { up: number; buffers: Record<string, number> }
   name?: string
   crashCode: 'ERR_SHARD_CRASHED' | 'ERR_ACTOR_CRASHED'
 }

@@ -273,12 +273,13 @@ export class System {
       this.#actors.delete(record.id)
       this.#count(DEAD_LETTERS, record.closeLanes())
       record.ended({ id: record.id, reason: 'shutdown' })
-      for (const name of this.#vault.names(`buffer/${record.id}/`)) this.#vault.drop(name)
       for (const client of record.lanes.keys()) this.#dropLaneEntries(client, record.id)
       this.#closeIdleHost(record.host)
     }
     this.#vault.drop(`incarnation/${id}`)
-    for (const name of this.#vault.names(`incarnation/${prefix}`)) this.#vault.drop(name)
+    for (const kind of ['incarnation', 'buffer']) {
+      for (const name of this.#vault.names(`${kind}/${prefix}`)) this.#vault.drop(name)
+    }
   }
 
   #closeIdleHost(host: HostSlot): void {
@@ -458,6 +459,9 @@ export class System {
     if (blueprint.name !== undefined) this.#refuseTaken(blueprint.name)
     const buffers: Record<string, SharedArrayBuffer> = {}
     for (const [name, bytes] of Object.entries(blueprint.buffers)) buffers[name] = this.#vault.buffer(`buffer/${id}/${name}`, bytes)
+    const { common } = blueprint
+    const place = id.split('/').slice(0, -(common?.up ?? 1)).join('/')
+    for (const [name, bytes] of Object.entries(common?.buffers ?? {})) buffers[name] = this.#vault.buffer(`buffer/${place}/${name}`, bytes)
     const record = new ActorRecord(id, blueprint, this.#hostFor(id, blueprint.host), buffers)
     for (const name of this.#vault.names('lane/')) {
       const [, client, ...path] = name.split('/')
