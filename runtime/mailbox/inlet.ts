@@ -8,13 +8,15 @@
 import { Scratch } from '../codec/scratch.js'
 import type { Bell } from './bell.js'
 import {
-  CAPACITY, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, HEADER_BYTES, LANE_STATE, REPLY_CAPACITY,
-  REPLYING, REPLY_HEAD, REPLY_HEADER_BYTES, REPLY_RESERVE, REPLY_TAIL, REQUEST_HEADER_BYTES, STATE, STATUS, TAIL, TAKEN, align8,
+  CAPACITY, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, FLAGS, HEADER_BYTES, LANE_STATE, REPLY_CAPACITY,
+  REPLYING, REPLY_HEAD, REPLY_HEADER_BYTES, REPLY_RESERVE, REPLY_TAIL, REQUEST_HEADER_BYTES, SLOT_SHIFT, STATE, STATUS, TAIL, TAKEN, align8,
 } from './lane.js'
 
 /** One request as its handler sees it: a code and up to three sections of bytes in `bytes`. */
 export interface Request {
   readonly code: number
+  /** The transaction that it is a part of: its slot, 0 for none. */
+  readonly slot: number
   readonly isAsk: boolean
   readonly bytes: Buffer
   /** Sections a, b and c: [start, aEnd), [aEnd, bEnd), [bEnd, cEnd). */
@@ -30,6 +32,7 @@ export interface Request {
 export class Inlet implements Request {
   readonly client: number
   code = 0
+  slot = 0
   isAsk = false
   bytes: Buffer
   start = 0
@@ -211,9 +214,10 @@ export class Inlet implements Request {
     const at = (this.#done & this.#mask) >> 2
     const ring = this.#ring
     const codeAndFlags = ring[at + 2]!
-    const flags = codeAndFlags >>> 16
+    const flags = (codeAndFlags >>> 16) & FLAGS
     this.seq = ring[at + 1]!
     this.code = codeAndFlags & 0xffff
+    this.slot = codeAndFlags >>> SLOT_SHIFT
     this.isAsk = (flags & FLAG_TELL) === 0
     this.deadline = ring[at + 3]!
     this.hasDeadline = (flags & FLAG_NO_DEADLINE) === 0

@@ -21,7 +21,7 @@
  * stored, atomically, after it had written them.
  *
  *   request   0 bytes of the frame, a multiple of 8; negative: a pad
- *             1 sequence number     2 code | flags << 16     3 deadline (monotonic ms, wrapping int32)
+ *             1 sequence number     2 code | flags << 16 | slot << 19     3 deadline (monotonic ms, wrapping int32)
  *             4 5 6 lengths of the three sections            7… sections, without gaps
  *   reply     0 bytes of the frame, a multiple of 8; negative: a pad
  *             1 sequence number     2 status                 3 length of the payload     4… payload
@@ -57,6 +57,10 @@ export const LANE_STATE = { open: 0, closed: 1, clientGone: 2 } as const
 export const FLAG_TELL = 1
 export const FLAG_NO_DEADLINE = 2
 export const FLAG_LARGE = 4
+export const FLAGS = 7
+
+/** Above the flags: the slot of the transaction that the request is a part of, up to 8,191. Whoever asks adds it to the code. */
+export const SLOT_SHIFT = 19
 
 /** Status of a reply. */
 export const STATUS = {
