@@ -6,7 +6,8 @@
  *   └────────┴─────────────────────────────────────────┴─────────┴──────┴──────┴───┴──────┘
  *
  * A version and the heads of its three buckets share 16 aligned bytes, so that a read misses the processor's caches once for
- * both. A head's version is the word at the head's index with its two low bits cleared.
+ * both. A head's version is the word at the head's index with its two low bits cleared. Blocks are at multiples of 8: the three
+ * low bits of a head count, as 0, 1, 11 and 111, how often the bucket's entries were read (`ACCESS_BITS`). `next` has none.
  *
  * A page holds blocks of one size class (`size-classes.ts`). There is no page directory: a block's class follows from its
  * lengths, so what a directory would say can be read off the blocks themselves, and cannot contradict them.
@@ -32,6 +33,8 @@
  *
  *   field                      written by writer         read by readers    why
  *   heads, `next` of blocks    Atomics.store             Atomics.load       publishes what was filled before it
+ *   access bits of heads       with the head             Atomics.or         a reader changes no other bit, and a bit that it
+ *                                                                           sets in a head that has moved on is only a count
  *   versions                   Atomics.add               Atomics.load; the last look at it is a read-modify-write where
  *                                                        the processor reorders loads (`version.ts`)
  *   hash, lens, times, bytes   plain, before the store   plain              never change while reachable; whoever reads a
@@ -121,6 +124,11 @@ export function inlineLengthOf(lens: number): number {
 export function largeWord(firstWord: number, lens: number): number {
   return firstWord + FIXED_WORDS + ((lens >>> 26) & 4)
 }
+
+/** Bits of a head that count reads of its bucket; the others are its first block, 0 if it is empty. */
+export const ACCESS_BITS = 7
+/** Bits of a head that are its first block. */
+export const BLOCK_BITS = ~ACCESS_BITS
 
 /** What a table is doing, for everyone who reads it. */
 export const TABLE_STATE = { running: 0, stopping: 1, stopped: 2 } as const

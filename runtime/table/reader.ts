@@ -13,7 +13,7 @@ import type { NodeClock } from '../clock.js'
 import { Scratch } from '../codec/scratch.js'
 import { readTime, sameBytes } from './bytes.js'
 import {
-  BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
+  BLOCK_BITS, BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
   MODIFIED, NO_ENTRY, SEGMENT_BYTES, stateOf, tableGeometry, versionOf, type Geometry,
 } from './layout.js'
 import { segmentLength } from './large.js'
@@ -192,7 +192,7 @@ export class TableReader {
     let bucket = cursor < 0 ? ~cursor : cursor
     for (; bucket < this.#geometry.buckets; bucket++) {
       if (into.count >= maxEntries || into.scratch.end >= into.maxBytes) return bucket
-      if (Atomics.load(this.#words, headOfBucket(bucket)) !== 0 && !this.#scanBucket(bucket, into, withValues)) return ~bucket
+      if ((Atomics.load(this.#words, headOfBucket(bucket)) & BLOCK_BITS) !== 0 && !this.#scanBucket(bucket, into, withValues)) return ~bucket
     }
     return 0
   }
@@ -215,7 +215,7 @@ export class TableReader {
   #copyBucket(bucket: number, into: ScanBatch, withValues: boolean, version: number, seen: number): boolean {
     const words = this.#words
     const { scratch } = into
-    let block = Atomics.load(words, headOfBucket(bucket))
+    let block = Atomics.load(words, headOfBucket(bucket)) & BLOCK_BITS
     for (let steps = 1; block !== 0; steps++) {
       if (!this.#isBlock(block) || (steps % CHAIN_CHECK === 0 && !isUnmoved(words, version, seen))) return false
       const word = block >> 2
@@ -253,7 +253,7 @@ export class TableReader {
   /** Walks a chain: the key's block, 0 if it is not there, -1 if the chain is none. What it returns holds for `seen`. */
   #seek(head: number, version: number, seen: number, hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
     const words = this.#words
-    let block = Atomics.load(words, head)
+    let block = Atomics.load(words, head) & BLOCK_BITS
     for (let steps = 1; block !== 0; steps++) {
       if (block < this.#firstBlock || block > this.#lastBlock || (block & 7) !== 0) return -1
       const word = block >> 2

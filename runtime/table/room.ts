@@ -7,7 +7,7 @@
  */
 import { CacheError } from '../errors.js'
 import { copyWords } from './bytes.js'
-import { EVICTIONS_WORD, FREE, HASH, LARGE, largeWord, LENS, MOVES_WORD, NO_ENTRY } from './layout.js'
+import { BLOCK_BITS, EVICTIONS_WORD, FREE, HASH, LARGE, largeWord, LENS, MOVES_WORD, NO_ENTRY } from './layout.js'
 import type { TableStore } from './store.js'
 
 /** What a full table does: evicts what was inserted first, or refuses with `ERR_FULL`. */
@@ -125,7 +125,7 @@ export class Room {
   #referenceToSegment(segment: number): number {
     const { words } = this.#store
     const hash = words[(segment >> 2) + HASH]!
-    for (let block = words[this.#store.headOf(hash)]!; block !== 0; block = words[block >> 2]!) {
+    for (let block = words[this.#store.headOf(hash)]! & BLOCK_BITS; block !== 0; block = words[block >> 2]!) {
       const lens = words[(block >> 2) + LENS]!
       if (words[(block >> 2) + HASH] !== hash || (lens & LARGE) === 0) continue
       for (let reference = largeWord(block >> 2, lens) + 1; words[reference] !== 0; reference = words[reference]! >> 2) {

@@ -4,7 +4,7 @@
  */
 import { sameBytes } from './bytes.js'
 import {
-  ENTRIES_WORD, FREE, HASH, headOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry, versionOf, type Geometry,
+  ACCESS_BITS, BLOCK_BITS, ENTRIES_WORD, FREE, HASH, headOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry, versionOf, type Geometry,
 } from './layout.js'
 import { OrderList } from './order.js'
 import { Pages } from './pages.js'
@@ -49,7 +49,7 @@ export class TableStore {
     const words = this.words
     const head = headOf(hash, this.#bucketScale)
     let reference = head
-    let block = words[reference]!
+    let block = words[head]! & BLOCK_BITS
     while (block !== 0) {
       const word = block >> 2
       if (words[word + HASH] === hash) {
@@ -75,17 +75,22 @@ export class TableStore {
   referenceTo(block: number): number {
     const words = this.words
     let reference = headOf(words[(block >> 2) + HASH]!, this.#bucketScale)
-    while (words[reference] !== block) {
-      const next = words[reference]!
+    for (;;) {
+      const next = words[reference]! & BLOCK_BITS
+      if (next === block) return reference
       if (next === 0) throw new Error(`block ${block} is not in the index`)
       reference = next >> 2
     }
-    return reference
   }
 
-  /** The one store that makes a change visible, and the bump after which what it replaced may be freed. */
+  /**
+   * The one store that makes a change visible, and the bump after which what it replaced may be freed. A head keeps its count
+   * of reads while its bucket has entries; a read that is counted in between is forgotten.
+   */
   publish(reference: number, block: number, hash: number): void {
-    Atomics.store(this.words, reference, block)
+    const before = this.words[reference]!
+    const reads = block !== 0 && (before & BLOCK_BITS) !== 0 ? before & ACCESS_BITS : 0
+    Atomics.store(this.words, reference, block | reads)
     bumpVersion(this.words, versionOf(headOf(hash, this.#bucketScale)))
   }
 

@@ -4,7 +4,7 @@
  *
  * Private memory while it runs: a bit for each 8 bytes of table, twice.
  */
-import { FREE, HASH, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, TAGGED } from './layout.js'
+import { BLOCK_BITS, FREE, HASH, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, TAGGED } from './layout.js'
 import { segmentLength } from './large.js'
 import type { TableStore } from './store.js'
 
@@ -16,7 +16,7 @@ const AHEAD = 48
 
 function touch(words: Int32Array, from: number, to: number): number {
   let seen = 0
-  for (let bucket = from; bucket < to; bucket++) seen ^= words[(words[headOfBucket(bucket)]! >>> 2) + LENS] ?? 0
+  for (let bucket = from; bucket < to; bucket++) seen ^= words[((words[headOfBucket(bucket)]! & BLOCK_BITS) >>> 2) + LENS] ?? 0
   return seen
 }
 
@@ -77,7 +77,7 @@ export class Survey {
   #walkChain(bucket: number): void {
     const { words, geometry, classes } = this.#store
     const head = headOfBucket(bucket)
-    for (let block = words[head]!; block !== 0; block = words[block >> 2]!) {
+    for (let block = words[head]! & BLOCK_BITS; block !== 0; block = words[block >> 2]!) {
       if (!this.#isBlock(block)) damaged(`bucket ${bucket} leads to ${block}`)
       const word = block >> 2
       const lens = words[word + LENS]!

@@ -1,6 +1,6 @@
 /** Removing many entries: those whose time has come, bucket by bucket, and all of them. */
 import { readTime } from './bytes.js'
-import { FIXED_WORDS, HAS_EXPIRY, headOfBucket, LENS, versionOfGroup } from './layout.js'
+import { BLOCK_BITS, FIXED_WORDS, HAS_EXPIRY, headOfBucket, LENS, versionOfGroup } from './layout.js'
 import type { TableStore } from './store.js'
 import { bumpVersion } from './version.js'
 
@@ -9,7 +9,7 @@ export function sweepBuckets(store: TableStore, cursor: number, nowMs: number, m
   const { words, geometry } = store
   const end = Math.min(geometry.buckets, cursor + maxSteps)
   for (let bucket = cursor; bucket < end; bucket++) {
-    for (let block = words[headOfBucket(bucket)]!; block !== 0;) {
+    for (let block = words[headOfBucket(bucket)]! & BLOCK_BITS; block !== 0;) {
       const next = words[block >> 2]!
       if ((words[(block >> 2) + LENS]! & HAS_EXPIRY) !== 0 && readTime(words, (block >> 2) + FIXED_WORDS) <= nowMs) {
         onExpired?.(block)

@@ -1,5 +1,5 @@
 /** For tests: whether the table and the writer's books are what they should be. */
-import { BYTES_USED_WORD, HASH, headOfBucket, keyLengthOf, keyOffset, LENS } from './layout.js'
+import { BLOCK_BITS, BYTES_USED_WORD, HASH, headOfBucket, keyLengthOf, keyOffset, LENS } from './layout.js'
 import type { TableStore } from './store.js'
 import { Survey } from './survey.js'
 
@@ -22,7 +22,7 @@ export function verifyTable(store: TableStore): void {
     if (order.olderThan(block) !== last) fail(`the order's links of ${block} disagree`)
   }
   if (met !== survey.entries || order.newest !== last) fail(`the order holds ${met} of ${survey.entries} entries`)
-  for (let bucket = 0; bucket < geometry.buckets; bucket++) verifyKeys(store, words[headOfBucket(bucket)]!)
+  for (let bucket = 0; bucket < geometry.buckets; bucket++) verifyKeys(store, words[headOfBucket(bucket)]! & BLOCK_BITS)
   if (store.kept !== 0) fail('an entry is still kept from eviction')
 }
 

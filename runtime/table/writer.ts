@@ -13,7 +13,7 @@ import { CacheError } from '../errors.js'
 import { MAX_TIME_MS } from '../clock.js'
 import { copyBytes, readTime, ViewOf, writeTime } from './bytes.js'
 import {
-  BYTES_USED_WORD, FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, keyLengthOf, keyOffset, LARGE, LARGE_BYTES, largeWord,
+  BLOCK_BITS, BYTES_USED_WORD, FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, keyLengthOf, keyOffset, LARGE, LARGE_BYTES, largeWord,
   LENS, MAX_KEY_BYTES, MAX_MODIFIED_MS, MODIFIED, OPTIONAL_BYTES, POLICY_BYTE, SEGMENT_BYTES,
 } from './layout.js'
 import { segmentLength, unpinSegments, writeSegments } from './large.js'
@@ -189,7 +189,7 @@ export class TableWriter {
     const reference = store.reference
     const word = block >> 2
     const lens = flags | keyLength | ((flags & LARGE) === 0 ? valueLength << 14 : 0)
-    words[word] = old === 0 ? words[reference]! : words[old >> 2]!
+    words[word] = old === 0 ? words[reference]! & BLOCK_BITS : words[old >> 2]!
     words[word + HASH] = hash
     words[word + LENS] = lens
     this.#fillModified(word, modifiedMs, old === 0 ? 0 : this.policyByte(old))

@@ -142,6 +142,8 @@ describe('the table’s protocol, every interleaving', () => {
     'a reader that loads the head before the version': { expects: /accepted/, programs: { readFrom: 'head' } },
     'a reader that does not look again': { expects: /accepted/, programs: { readChecks: false } },
     'a reader that remembers where it found a key': { expects: /although #\d was known/, programs: { readRemembers: true }, config: { readsEach: 2 } },
+    'a reader that notes what it read with a load and a store': { expects: /was published last|free and reachable|neither free/, programs: { readNotes: 'load and store' } },
+    'a writer that takes the note of a read for a part of the block': { expects: /free and reachable/, programs: { masks: false } },
     'versions that wrap during a read': { expects: /accepted/, config: { versions: 2 } },
   }
   for (const [name, { expects, programs, config }] of Object.entries(faults)) {

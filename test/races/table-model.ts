@@ -17,6 +17,7 @@
  * READ
  *
  *   1. load the version    2. follow the pointers, copy the entry    3. load the version again: moved? then from the start
+ *   4. note in the bucket's head that it was read: an atomic "or" with a bit that no block's number has
  *
  * Before step 3 nothing that was read means anything: a pointer may lead nowhere or in circles, a length may be absurd. So
  * a reader checks every number that it uses as a place, and counts its hops; both ways out lead to the version check.
@@ -30,6 +31,7 @@
  * |                    |                                    |                          | refilled only after a bump that its second    |
  * |                    |                                    |                          | load sees                                     |
  * | head of a bucket   | `Atomics.store` publishes          | `Atomics.load`           | who loads the pointer sees the filled block   |
+ * | read bit of a head | with the head                      | `Atomics.or`             | no other bit of the head can change with it   |
  * | `next` of a block  | plain before publication;          | `Atomics.load`,          | the same; in a block that was freed it may be |
  * |                    | `Atomics.store` in a chain         | bounds checked           | anything, and the version tells               |
  * | key and value of   | plain, before publication only     | plain, between the two   | never stored to between publication and bump; |
@@ -61,7 +63,7 @@ type WriteInstruction =
   | 'allocate' | 'scribble' | 'fill key' | 'fill value' | 'link' | 'publish' | 'bump' | 'free' | 'acknowledge'
   | 'overwrite key' | 'overwrite value'
 type RepairInstruction = 'bump group 0' | 'bump group 1' | 'rebuild' | 'rebuild from heads'
-type ReadInstruction = 'start' | 'version' | 'head' | 'key' | 'value' | 'next' | 'check'
+type ReadInstruction = 'start' | 'version' | 'head' | 'key' | 'value' | 'next' | 'check' | 'note' | 'store'
 
 export interface TableConfig {
   readonly name: string
@@ -95,6 +97,10 @@ export interface Programs {
   readonly readRemembers: boolean
   /** Whether a reader loads the version again. */
   readonly readChecks: boolean
+  /** How a reader notes that it has read: not at all, in one step, or with a load and a store. */
+  readonly readNotes: 'never' | 'or' | 'load and store'
+  /** Whether the writer tells the read bit from the block in a head. */
+  readonly masks: boolean
 }
 
 /** The protocol as it is meant. */
@@ -106,13 +112,17 @@ export const TABLE_PROGRAMS: Programs = {
   readFrom: 'version',
   readRemembers: false,
   readChecks: true,
+  readNotes: 'or',
+  masks: true,
 }
 
 const NIL = 0
 /** A `next` that another size class left there: not a block. */
 const ABSURD = 255
+/** In a head: that its bucket was read. */
+const WAS_READ = 128
 const MODE = { writing: 0, dead: 1, repairing: 2 } as const
-const READ: readonly ReadInstruction[] = ['start', 'version', 'head', 'key', 'value', 'next', 'check']
+const READ: readonly ReadInstruction[] = ['start', 'version', 'head', 'key', 'value', 'next', 'check', 'note', 'store']
 const PC = Object.fromEntries(READ.map((name, i) => [name, i])) as Record<ReadInstruction, number> // one number for each name of READ
 
 export function tableModel(config: TableConfig): Model {
@@ -134,6 +144,7 @@ export function tableModel(config: TableConfig): Model {
 
   const keyOf = (id: number): number => operations[id - 1]![1]
   const groupOf = (key: number): number => groupOfBucket[bucketOfKey[key]!]!
+  const blockOf = (pointer: number): number => (programs.masks && pointer !== ABSURD ? pointer & ~WAS_READ : pointer)
   const isBlock = (pointer: number): boolean => pointer >= 1 && pointer <= blocks
 
   /** The entry of a key, as the writer finds it: the place of the pointer to it, the block (or nil) and what follows. */
@@ -141,18 +152,18 @@ export function tableModel(config: TableConfig): Model {
     const head = at.head + bucketOfKey[key]!
     let pointer = head
     for (let hops = 0; hops <= blocks; hops++) {
-      const block = state[pointer]!
+      const block = blockOf(state[pointer]!)
       if (!isBlock(block)) break
       if (state[at.key + block] !== 0 && keyOf(state[at.key + block]!) === key) return { pointer, block, after: state[at.next + block]! }
       pointer = at.next + block
     }
-    return { pointer: head, block: NIL, after: state[head]! }
+    return { pointer: head, block: NIL, after: blockOf(state[head]!) }
   }
 
   function reachable(state: State): number {
     let marked = 0
     for (let bucket = 0; bucket < groupOfBucket.length; bucket++) {
-      for (let block = state[at.head + bucket]!; isBlock(block) && (marked & (1 << block)) === 0; block = state[at.next + block]!) marked |= 1 << block
+      for (let block = blockOf(state[at.head + bucket]!); isBlock(block) && (marked & (1 << block)) === 0; block = state[at.next + block]!) marked |= 1 << block
     }
     return marked
   }
@@ -203,8 +214,9 @@ export function tableModel(config: TableConfig): Model {
       case 'link': return go(say, (next) => void (next[at.next + fresh] = entry.block === NIL ? entry.after : state[at.next + entry.block]!))
       case 'publish': return go(say, (next) => {
         next[at.old] = entry.block
-        if (kind !== 'delete') next[entry.pointer] = fresh
-        else if (entry.block !== NIL) next[entry.pointer] = entry.after
+        const wasRead = entry.pointer < at.next ? state[entry.pointer]! & WAS_READ : 0
+        if (kind !== 'delete') next[entry.pointer] = fresh | wasRead
+        else if (entry.block !== NIL) next[entry.pointer] = entry.after | wasRead
         if (kind !== 'relocate') next[at.published]! |= 1 << id
       })
       case 'bump': return go(say, (next) => bump(next, groupOf(key)))
@@ -251,7 +263,7 @@ export function tableModel(config: TableConfig): Model {
   /** A wrong mark, for a seeded fault: it forgets that chains go on. */
   function headsOnly(state: State): number {
     let marked = 0
-    for (let bucket = 0; bucket < groupOfBucket.length; bucket++) if (state[at.head + bucket] !== NIL) marked |= 1 << state[at.head + bucket]!
+    for (let bucket = 0; bucket < groupOfBucket.length; bucket++) if (blockOf(state[at.head + bucket]!) !== NIL) marked |= 1 << blockOf(state[at.head + bucket]!)
     return marked
   }
 
@@ -268,7 +280,7 @@ export function tableModel(config: TableConfig): Model {
     }
     const loadHead = (next: State, of: number): void => {
       set(next, at.rHops, 0)
-      follow(next, word(at.rLast) === NIL ? next[at.head + bucketOfKey[of]!]! : word(at.rLast))
+      follow(next, word(at.rLast) === NIL ? next[at.head + bucketOfKey[of]!]! & ~WAS_READ : word(at.rLast))
       if (programs.readFrom === 'head') set(next, at.rPc, PC.version)
     }
     /** Goes to the block that a pointer names; a pointer that names none, or one hop too many, is left to the version check. */
@@ -316,7 +328,8 @@ export function tableModel(config: TableConfig): Model {
       case 'check': return step('loads the version again', (next) => {
         if (!programs.readChecks || next[at.version + group] === word(at.rVersion)) {
           const wrong = acceptRead(next, reader)
-          rest(next)
+          if (programs.readNotes === 'never' || next[at.rFound + reader] === 0) rest(next)
+          else set(next, at.rPc, PC.note)
           return wrong
         }
         if (word(at.rRetries) === config.retries) rest(next)
@@ -326,6 +339,20 @@ export function tableModel(config: TableConfig): Model {
           set(next, at.rPc, programs.readFrom === 'version' ? PC.version : PC.head)
         }
         return undefined
+      })
+      case 'note': return step(programs.readNotes === 'or' ? 'notes that it has read' : 'loads the head again', (next) => {
+        const head = at.head + bucketOfKey[key]!
+        if (programs.readNotes === 'or') {
+          next[head]! |= WAS_READ
+          rest(next)
+        } else {
+          set(next, at.rBlock, next[head]! | WAS_READ)
+          set(next, at.rPc, PC.store)
+        }
+      })
+      case 'store': return step('stores the head with its note', (next) => {
+        next[at.head + bucketOfKey[key]!] = block
+        rest(next)
       })
     }
   }
@@ -358,7 +385,7 @@ export function tableModel(config: TableConfig): Model {
     let marked = 0
     const content = new Uint8Array(keys)
     for (let bucket = 0; bucket < groupOfBucket.length; bucket++) {
-      for (let block = state[at.head + bucket]!; block !== NIL; block = state[at.next + block]!) {
+      for (let block = state[at.head + bucket]! & ~WAS_READ; block !== NIL; block = state[at.next + block]!) {
         if (!isBlock(block)) return `the chain of bucket ${bucket} leads out of the table`
         if ((marked & (1 << block)) !== 0) return `block ${block} is linked twice`
         marked |= 1 << block

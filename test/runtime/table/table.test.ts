@@ -68,7 +68,7 @@ describe('a table', () => {
   })
 
   it('throws over an index that is damaged, and is empty and sound once formatted', () => {
-    for (const damage of [4, 12, 1 << 30, -8]) {
+    for (const damage of [8, 12, 1 << 30, -8]) {
       const under = new TableUnderTest(65_536)
       for (let index = 0; index < 50; index++) under.put(`k${index}`, valueOf(index, 60))
       new Int32Array(under.table)[headOfBucket(17)] = damage
