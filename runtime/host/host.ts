@@ -10,7 +10,7 @@ import { CacheError, describeError } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
 import type { ActorAddress, ActorContext } from '../actor.js'
 import { HostedActor, type QueueMarks } from './hosted-actor.js'
-import { FUNCTION_DUE, ORDERS, type HostStart, type Order, type Report } from './protocol.js'
+import { FUNCTION_DUE, ORDERS, WATCHED, type HostStart, type Order, type Report } from './protocol.js'
 import { runBlocking } from './blocking.js'
 import { runEvented } from './evented.js'
 import { markHostThread } from './host-thread.js'
@@ -120,6 +120,9 @@ export class Host {
   /** For shards: a user's function begins and may run for `limitMs`. */
   functionBegins(limitMs: number): void {
     Atomics.store(this.#words, FUNCTION_DUE, deadlineMsWord(monotonicMs() + limitMs))
+    if (Atomics.load(this.#words, WATCHED) === 1) return
+    Atomics.store(this.#words, WATCHED, 1)
+    this.report({ report: 'functionRuns' })
   }
 
   functionEnds(): void {

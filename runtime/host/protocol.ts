@@ -6,6 +6,9 @@
  *   0  orders        how many orders were posted      system: Atomics.add after each post    host: Atomics.load
  *   1  functionDue   a user's function is running and is to be killed at this deadline word; 0 none
  *                                                     host: Atomics.store before and after   system: Atomics.load, by a timer
+ *   2  watched       1 while the system thread has that timer
+ *                                                     host: Atomics.load after it has stored functionDue; if it is 0, stores 1 and reports
+ *                                                     system: Atomics.store of 0 when no function runs, then looks at functionDue once more
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Blueprint } from '../actor.js'
@@ -13,6 +16,7 @@ import type { ErrorDescription } from '../errors.js'
 
 export const ORDERS = 0
 export const FUNCTION_DUE = 1
+export const WATCHED = 2
 
 export interface HostStart {
   id: string
@@ -45,10 +49,14 @@ export type Order =
   | { order: 'clockMoved' }
   | { order: 'exit' }
 
-export type Report =
+/** What a host reports of one of its actors. */
+export type ActorReport =
   | { report: 'started'; id: string }
   | { report: 'failed'; id: string; error: ErrorDescription }
   | { report: 'stopped'; id: string }
   | { report: 'exited'; id: string; reason: 'normal' | 'error'; error?: ErrorDescription }
   | { report: 'laneDropped'; id: string; client: number }
   | { report: 'largeDone'; id: string; client: number; largeId: number }
+
+/** Or of itself: a user's function runs, and nobody has an eye on its limit. */
+export type Report = ActorReport | { report: 'functionRuns' }

@@ -5,9 +5,9 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { HostKind } from '../actor.js'
 import { monotonicMs, type NodeClock } from '../clock.js'
-import { CacheError, reviveError } from '../errors.js'
+import { CacheError } from '../errors.js'
 import { prepareHost, runHost } from '../host/host.js'
-import { FUNCTION_DUE, ORDERS, type HostStart, type Order, type Report } from '../host/protocol.js'
+import { FUNCTION_DUE, ORDERS, WATCHED, type ActorReport, type HostStart, type Order, type Report } from '../host/protocol.js'
 import { Bell } from '../mailbox/bell.js'
 import { Thread } from '../threads.js'
 import type { SpareThread } from './spare-thread.js'
@@ -34,12 +34,15 @@ export interface HostSlotOptions {
   words: SharedArrayBuffer
   /** Makes the host's own client known to the system; called at each start of its thread. */
   connectClient(): HostStart['client']
-  onReport(report: Report): void
+  onReport(report: ActorReport): void
   /** A thread in reserve, for hosts without a memory limit of their own. */
   spare: SpareThread
   /** The thread died; its client is gone. */
   onDeath(death: ThreadDeath, client: number): void
 }
+
+/** How often a host is looked at for a function over its limit, in milliseconds, while it runs functions. */
+const FUNCTION_CHECK_MS = 50
 
 const HOST_ENTRY = new URL('../host/host.js', import.meta.url)
 
@@ -58,6 +61,7 @@ export class HostSlot {
   #thread: Thread | undefined
   #port: MessagePort | undefined
   #death: Promise<ThreadDeath> | undefined
+  #functionTimer: NodeJS.Timeout | undefined
   #killedFor: 'functionTimeout' | undefined
   #client = 0
   #closed = false
@@ -91,8 +95,11 @@ export class HostSlot {
     const { id, kind, node, clock, bell, words, heapMb } = this.#options
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    port1.on('message', (report: Report) => this.#options.onReport(report))
-    Atomics.store(this.#words, FUNCTION_DUE, 0)
+    port1.on('message', (report: Report) => {
+      if (report.report === 'functionRuns') this.watchFunctions()
+      else this.#options.onReport(report)
+    })
+    this.#clearFunction()
     const client = this.#options.connectClient()
     this.#client = client.id
     const start: HostStart = { id, kind: kind === 'blocking' ? 'blocking' : 'evented', node, port: port2, bell, words, clock: clock.buffer, client }
@@ -115,14 +122,38 @@ export class HostSlot {
     this.#bell.ring()
   }
 
-  /** Kills the thread if a user's function runs there over its limit. */
-  async checkFunctionLimit(): Promise<void> {
-    // A thread that is dead already leaves its word as it was.
-    if (this.#death === undefined) return
-    const due = Atomics.load(this.#words, FUNCTION_DUE)
-    if (due === 0 || ((due - (monotonicMs() | 0)) | 0) > 0 || this.#killedFor !== undefined) return
-    this.#killedFor = 'functionTimeout'
-    await this.kill()
+  /**
+   * While functions run there, the host is looked at now and then, so that it need not report each of them. When none does, the
+   * timer ends, and the next one is reported again.
+   */
+  watchFunctions(): void {
+    this.#functionTimer ??= setInterval(() => {
+      const due = Atomics.load(this.#words, FUNCTION_DUE)
+      if (due === 0) this.#rest()
+      else if (((due - (monotonicMs() | 0)) | 0) <= 0 && this.#killedFor === undefined) {
+        this.#killedFor = 'functionTimeout'
+        void this.kill()
+      }
+    }, FUNCTION_CHECK_MS).unref()
+  }
+
+  #rest(): void {
+    Atomics.store(this.#words, WATCHED, 0)
+    // One that began meanwhile has either seen that it has to report, or is seen here.
+    if (Atomics.load(this.#words, FUNCTION_DUE) !== 0) Atomics.store(this.#words, WATCHED, 1)
+    else this.#endWatch()
+  }
+
+  #endWatch(): void {
+    clearInterval(this.#functionTimer)
+    this.#functionTimer = undefined
+  }
+
+  /** What a thread that is gone left in its words would be taken for the next one's. */
+  #clearFunction(): void {
+    this.#endWatch()
+    Atomics.store(this.#words, FUNCTION_DUE, 0)
+    Atomics.store(this.#words, WATCHED, 0)
   }
 
   async kill(): Promise<void> {
@@ -137,6 +168,7 @@ export class HostSlot {
   /** Ends the thread for good. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#endWatch()
     this.order({ order: 'exit' })
     await this.#thread?.close()
     this.#port?.close()
@@ -146,7 +178,7 @@ export class HostSlot {
   #died(error: Error): ThreadDeath {
     // If the function ended before the kill came, the thread died over something else, which may have been carried out.
     const death = new ThreadDeath(error, this.#killedFor === 'functionTimeout' && Atomics.load(this.#words, FUNCTION_DUE) !== 0)
-    Atomics.store(this.#words, FUNCTION_DUE, 0)
+    this.#clearFunction()
     this.#killedFor = undefined
     this.lastDeath = death
     this.#port?.close()
@@ -157,9 +189,4 @@ export class HostSlot {
     this.#options.onDeath(death, this.#client)
     return death
   }
-}
-
-/** The error in a host's report that an actor could not start. */
-export function startError(report: Extract<Report, { report: 'failed' }>): Error {
-  return reviveError(report.error)
 }

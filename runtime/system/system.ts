@@ -11,7 +11,7 @@ import { serveControl } from '../control.js'
 import { CacheError, describeError, reviveError, type ErrorDescription } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
 import { countUnfinished, createLane, LANE_STATE, STATUS } from '../mailbox/lane.js'
-import type { HostStart, LaneGrant, Report } from '../host/protocol.js'
+import type { ActorReport, HostStart, LaneGrant } from '../host/protocol.js'
 import { Supervisor } from '../supervisor.js'
 import { emptyMemory, type ChildDriver, type ChildExit, type ChildMemory, type StartAttempt, type StartedChild, type SupervisorEvent } from '../supervised-child.js'
 import type { ActorSpec, ChildSpec, SupervisorSpec } from '../supervisor-spec.js'
@@ -34,9 +34,6 @@ export interface SystemStart {
   /** The clients that are alive: the main thread and those attached. */
   clients: ClientPorts[]
 }
-
-/** How often hosts are looked at for functions over their time limit, in milliseconds. */
-const FUNCTION_CHECK_MS = 50
 
 /** The system lane's client: it goes before the others. */
 const SYSTEM_CLIENT = 0
@@ -86,9 +83,6 @@ export class System {
     })
     this.#renameSystemLanes()
     for (const client of start.clients) this.#addClient(client)
-    setInterval(() => {
-      for (const host of this.#hosts.values()) void host.checkFunctionLimit()
-    }, FUNCTION_CHECK_MS).unref()
   }
 
   /** Starts what was spawned before, if another system thread has died. */
@@ -508,7 +502,7 @@ export class System {
     })
   }
 
-  #onReport(report: Report): void {
+  #onReport(report: ActorReport): void {
     const record = this.#actors.get(report.id)
     switch (report.report) {
       case 'started': return record?.settleStart?.resolve()
