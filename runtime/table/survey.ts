@@ -4,7 +4,7 @@
  *
  * Private memory while it runs: a bit for each 8 bytes of table, twice.
  */
-import { BLOCK_BITS, FREE, HASH, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, TAGGED } from './layout.js'
+import { BLOCK_BITS, FREE, HASH, headOf, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, TAGGED, versionOfGroup } from './layout.js'
 import { segmentLength } from './large.js'
 import type { TableStore } from './store.js'
 
@@ -13,12 +13,6 @@ import type { TableStore } from './store.js'
  * they are walked lets the processor fetch them at the same time.
  */
 const AHEAD = 48
-
-function touch(words: Int32Array, from: number, to: number): number {
-  let seen = 0
-  for (let bucket = from; bucket < to; bucket++) seen ^= words[((words[headOfBucket(bucket)]! & BLOCK_BITS) >>> 2) + LENS] ?? 0
-  return seen
-}
 
 export class Survey {
   entries = 0
@@ -42,11 +36,7 @@ export class Survey {
     this.live = new Uint16Array(geometry.endPage)
     this.fresh = new Uint16Array(geometry.endPage)
     this.#used = new Uint32Array(Math.ceil(geometry.bytes / 256))
-    for (let bucket = 0; bucket < geometry.buckets; bucket += AHEAD) {
-      const end = Math.min(bucket + AHEAD, geometry.buckets)
-      this.touched ^= touch(store.words, bucket, end)
-      for (let next = bucket; next < end; next++) this.#walkChain(next)
-    }
+    this.#walkIndex()
     this.#unmet = this.#used.slice()
   }
 
@@ -74,16 +64,36 @@ export class Survey {
     return blocks.filter((block) => this.#isEntry(block))
   }
 
-  #walkChain(bucket: number): void {
+  /** A thread that has just started runs this slowly, and most of a table's index may be empty: a group without entries costs one look. */
+  #walkIndex(): void {
+    const { words, geometry } = this.#store
+    const heads = new Int32Array(AHEAD)
+    let ahead = 0
+    for (let group = 0; group < geometry.groups; group++) {
+      const first = versionOfGroup(group) + 1
+      if (((words[first]! | words[first + 1]! | words[first + 2]!) & BLOCK_BITS) === 0) continue
+      for (let head = first; head < first + 3; head++) {
+        const block = words[head]! & BLOCK_BITS
+        if (block === 0) continue
+        this.touched ^= words[(block >>> 2) + LENS] ?? 0
+        heads[ahead++] = head
+        if (ahead < AHEAD) continue
+        for (let next = 0; next < ahead; next++) this.#walkChain(heads[next]!)
+        ahead = 0
+      }
+    }
+    for (let next = 0; next < ahead; next++) this.#walkChain(heads[next]!)
+  }
+
+  #walkChain(head: number): void {
     const { words, geometry, classes } = this.#store
-    const head = headOfBucket(bucket)
     for (let block = words[head]! & BLOCK_BITS; block !== 0; block = words[block >> 2]!) {
-      if (!this.#isBlock(block)) damaged(`bucket ${bucket} leads to ${block}`)
+      if (!this.#isBlock(block)) damaged(`the bucket at ${head} leads to ${block}`)
       const word = block >> 2
       const lens = words[word + LENS]!
-      if ((lens & NO_ENTRY) !== 0) damaged(`bucket ${bucket} holds ${lens === FREE ? 'the free block' : 'the segment'} ${block}`)
+      if ((lens & NO_ENTRY) !== 0) damaged(`the bucket at ${head} holds ${lens === FREE ? 'the free block' : 'the segment'} ${block}`)
       if ((lens & TAGGED) !== 0) damaged(`block ${block} belongs to a transaction`)
-      if (headOf(words[word + HASH]!, geometry.bucketScale) !== head) damaged(`block ${block} is not one of bucket ${bucket}`)
+      if (headOf(words[word + HASH]!, geometry.bucketScale) !== head) damaged(`block ${block} is not one of the bucket at ${head}`)
       const size = keyOffset(lens) + keyLengthOf(lens) + inlineLengthOf(lens)
       if (size > classes.maxBlockBytes) damaged(`block ${block} has ${size} bytes`)
       this.#use(block, classes.ofUnits[(size + 7) >> 3]!)
