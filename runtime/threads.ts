@@ -7,10 +7,21 @@
  * dies while it boots ends the pool's willingness to replace it, so then the pool is replaced; and a task that
  * never returns keeps the thread that started it alive, so only threads that live inside another worker run one.
  */
+import { createRequire } from 'node:module'
 import { types } from 'node:util'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import { describeError, reviveError } from './errors.js'
 import type { Transferable, Worker } from 'node:worker_threads'
+
+/**
+ * Piscina, loaded with the first thread that is started. A module of functions imports the whole package on the threads of the
+ * shards, which start none, and how soon a shard is there again is for the most part how much its thread has to load.
+ */
+function piscina(): typeof Piscina {
+  return (require('piscina') as typeof import('piscina')).Piscina
+}
+
+const require = createRequire(import.meta.url)
 
 export interface ThreadOptions {
   /** The compiled module that the worker loads. */
@@ -69,9 +80,12 @@ export class Thread {
     ])
   }
 
-  /** Runs another function of the entry beforehand, for what it leaves loaded. What fails there is left to the run that needs it. */
-  prepare(name: string, data: unknown): void {
-    this.#pool.run(data, { name }).catch(() => undefined)
+  /**
+   * Runs another function of the entry beforehand, for what it leaves loaded. What fails there is left to the run that needs it.
+   * Resolves with whether it went well.
+   */
+  async prepare(name: string, data: unknown): Promise<boolean> {
+    return this.#pool.run(data, { name }).then(() => true, () => false)
   }
 
   #died(): Promise<Error> {
@@ -107,7 +121,7 @@ export class Thread {
 
   #createPool(): Piscina {
     const { entry, name, heapMb } = this.#options
-    const pool = new Piscina({
+    const pool = new (piscina())({
       filename: entry.href,
       name,
       minThreads: 1,

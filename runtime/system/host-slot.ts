@@ -10,7 +10,7 @@ import { prepareHost, runHost } from '../host/host.js'
 import { FUNCTION_DUE, ORDERS, WATCHED, type ActorReport, type HostStart, type Order, type Report } from '../host/protocol.js'
 import { Bell } from '../mailbox/bell.js'
 import { Thread } from '../threads.js'
-import type { SpareThread } from './spare-thread.js'
+import type { SpareThreads } from './spare-threads.js'
 
 /** How a host's thread ended. */
 export class ThreadDeath {
@@ -36,7 +36,7 @@ export interface HostSlotOptions {
   connectClient(): HostStart['client']
   onReport(report: ActorReport): void
   /** A thread in reserve, for hosts without a memory limit of their own. */
-  spare: SpareThread
+  spare: SpareThreads
   /** The thread died; its client is gone. */
   onDeath(death: ThreadDeath, client: number): void
 }
@@ -86,7 +86,7 @@ export class HostSlot {
     if (kind === 'system') return void prepareHost(modules)
     if (this.running) return
     this.#thread ??= createHostThread(heapMb)
-    this.#thread.prepare('prepareHost', modules)
+    void this.#thread.prepare('prepareHost', modules)
   }
 
   /** Starts the thread if it is not running. Returns the promise of its end. */

@@ -20,7 +20,7 @@ import type { ActorExit, ClientPorts, StartedActor, SystemApi } from '../system-
 import { VaultWriter, type VaultEntries } from '../vault.js'
 import { ActorRecord, markLane } from './actor-record.js'
 import { createHostThread, HostSlot, ThreadDeath } from './host-slot.js'
-import { SpareThread } from './spare-thread.js'
+import { SpareThreads } from './spare-threads.js'
 
 export interface SystemStart {
   node: string
@@ -60,7 +60,7 @@ export class System {
   readonly #timers: ClockTimers
   readonly #vault: VaultWriter
   readonly #hosts = new Map<string, HostSlot>()
-  readonly #spare = new SpareThread(createHostThread)
+  readonly #spare = new SpareThreads(createHostThread)
   readonly #actors = new Map<string, ActorRecord>()
   readonly #clients = new Map<number, { readonly bell: SharedArrayBuffer }>()
   readonly #root: Supervisor

@@ -4,7 +4,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { monotonicMs, NodeClock } from '../../../runtime/clock.js'
 import { FUNCTION_DUE, WATCHED } from '../../../runtime/host/protocol.js'
 import { createHostThread, HostSlot } from '../../../runtime/system/host-slot.js'
-import { SpareThread } from '../../../runtime/system/spare-thread.js'
+import { SpareThreads } from '../../../runtime/system/spare-threads.js'
 
 describe('a host slot', () => {
   let words: Int32Array<SharedArrayBuffer>
@@ -14,7 +14,7 @@ describe('a host slot', () => {
     words = new Int32Array(new SharedArrayBuffer(64))
     slot = new HostSlot({
       id: 'host', kind: 'blocking', heapMb: undefined, node: 'node', clock: new NodeClock(), bell: new SharedArrayBuffer(64), words: words.buffer,
-      spare: new SpareThread(createHostThread), connectClient: () => ({ id: 2, bell: new SharedArrayBuffer(64), control: new MessageChannel().port2 }),
+      spare: new SpareThreads(createHostThread), connectClient: () => ({ id: 2, bell: new SharedArrayBuffer(64), control: new MessageChannel().port2 }),
       onReport: () => undefined, onDeath: () => undefined,
     })
   })
