@@ -104,8 +104,13 @@ export interface ActorOptions<I extends Init, H extends Handlers<StateOf<I>>> {
 /** How a low-level actor of this package takes requests: bytes in, bytes out, no tuples. */
 export interface RawActor<S> {
   init(context: ActorContext, args: unknown): S | Promise<S>
-  /** Handles the request that `inlet` has taken and finishes it. */
+  /** Handles the request that `inlet` has taken, and finishes or defers it. */
   receive(state: S, inlet: Inlet): void
+  /**
+   * It keeps what it has deferred where its next incarnation finds it, and makes those deferrals again (`Inlet.deferral`). Default:
+   * they fail as unknown when it dies.
+   */
+  readonly durableDeferrals?: boolean
   /** Called between batches; true if there is more to do soon. */
   idle?(state: S): boolean
   stop?(state: S): void | Promise<void>

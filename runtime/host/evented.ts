@@ -37,7 +37,7 @@ export async function runEvented(host: Host): Promise<void> {
     const rings = host.bell.announceSleep()
     if (host.hasOrders() || host.list.some((actor) => work(host, actor))) lastWorkMs = performance.now()
     // What is pending and was not handled waits for its client to read replies, which need not ring.
-    else if (host.list.some((actor) => !actor.busy && actor.pending)) await setTimeout(1)
+    else if (host.list.some((actor) => actor.busy ? actor.holdsReplies : actor.pending)) await setTimeout(1)
     else await host.bell.waitAsync(rings)
     host.bell.cancelSleep()
   }
@@ -46,7 +46,10 @@ export async function runEvented(host: Host): Promise<void> {
 
 /** Handles messages of one actor until there is none, a batch is through or a handler is asynchronous. True if there was one. */
 function work(host: Host, actor: HostedActor): boolean {
-  if (actor.busy) return false
+  if (actor.busy) {
+    actor.flush()
+    return false
+  }
   if (actor.exit !== undefined) {
     host.finishExit(actor)
     return false

@@ -3,6 +3,7 @@ import { decodeValue, encodeValue } from '../codec/value.js'
 import { CacheError, describeError } from '../errors.js'
 import { behaviourOf, type ActorContext, type Behaviour, type Blueprint } from '../actor.js'
 import { Bell } from '../mailbox/bell.js'
+import type { Replier } from '../mailbox/deferral.js'
 import { Inlet, replyScratch } from '../mailbox/inlet.js'
 import { STATUS } from '../mailbox/lane.js'
 import type { LaneGrant, Report } from './protocol.js'
@@ -52,7 +53,7 @@ export class HostedActor {
     }
     // Only now: if the start fails, the next incarnation finds the mailbox as it was.
     for (const lane of lanes) {
-      actor.adopt(lane).recover(recoverAs)
+      actor.adopt(lane).recover(recoverAs, behaviour.raw?.durableDeferrals === true)
       // Without being asked: the predecessor may have died between its last reply and the ring.
       new Bell(lane.bell).ring()
     }
@@ -88,6 +89,16 @@ export class HostedActor {
   get ready(): boolean {
     for (const inlet of this.inlets) if (inlet.ready) return true
     return this.exit !== undefined || this.chores.length > 0
+  }
+
+  /** Whether replies wait until a client has made room for them. */
+  get holdsReplies(): boolean {
+    return this.inlets.some((inlet) => inlet.holdsReplies)
+  }
+
+  /** Sends what was held back, as far as there is room. */
+  flush(): void {
+    for (const inlet of this.inlets) if (inlet.holdsReplies) inlet.flush()
   }
 
   /** As `exit !== undefined` and `busy`, for loops in which they change under way. */
@@ -166,22 +177,22 @@ async function load(blueprint: Blueprint): Promise<Behaviour> {
   return behaviour
 }
 
-/** Replies with `value` and marks the request done. */
-export function reply(inlet: Inlet, value: unknown): void {
-  if (value === true) return inlet.finish(STATUS.true)
-  if (value === false) return inlet.finish(STATUS.false)
-  if (value === undefined) return inlet.finish(STATUS.undefined)
+/** Replies with `value`: at once, which marks the request done, or to one that was deferred. */
+export function reply(replier: Replier, value: unknown): void {
+  if (value === true) return replier.finish(STATUS.true)
+  if (value === false) return replier.finish(STATUS.false)
+  if (value === undefined) return replier.finish(STATUS.undefined)
   replyScratch.reset()
   try {
     encodeValue(value, replyScratch)
   } catch (error) {
-    return fail(inlet, error)
+    return fail(replier, error)
   }
-  inlet.finishWith(STATUS.value, replyScratch.bytes, 0, replyScratch.end)
+  replier.finishWith(STATUS.value, replyScratch.bytes, 0, replyScratch.end)
 }
 
-/** Replies with an error and marks the request done. */
-export function fail(inlet: Inlet, error: unknown): void {
+/** Replies with an error, as `reply`. */
+export function fail(replier: Replier, error: unknown): void {
   replyScratch.reset()
   try {
     encodeValue(describeError(error), replyScratch)
@@ -189,7 +200,7 @@ export function fail(inlet: Inlet, error: unknown): void {
     replyScratch.reset()
     encodeValue(describeError(new Error('an error that could not be sent')), replyScratch)
   }
-  inlet.finishWith(STATUS.error, replyScratch.bytes, 0, replyScratch.end)
+  replier.finishWith(STATUS.error, replyScratch.bytes, 0, replyScratch.end)
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -2,15 +2,18 @@
  * The actor's end of a lane: takes one request after the other, replies, and marks it done.
  *
  * Lives on the actor's thread; one for each client. After `take()` returned true the fields describe the
- * request, and its bytes stay where they are until `finish()`. What a predecessor that died had taken and not
- * done is failed as unknown by `recover()`.
+ * request, and its bytes stay where they are until `finish()` or `defer()`. A request that is deferred is done, and the
+ * next one can be taken; its reply comes later, out of order. What a predecessor that died had taken and not
+ * done is failed as unknown by `recover()`, and so is what it had deferred and not answered.
  */
 import { Scratch } from '../codec/scratch.js'
 import type { Bell } from './bell.js'
+import { Deferral, type DeferredReplies, type Replier } from './deferral.js'
 import {
-  CAPACITY, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, FLAGS, HEADER_BYTES, LANE_STATE, REPLY_CAPACITY,
-  REPLYING, REPLY_HEAD, REPLY_HEADER_BYTES, REPLY_RESERVE, REPLY_TAIL, REQUEST_HEADER_BYTES, SLOT_SHIFT, STATE, STATUS, TAIL, TAKEN, align8,
+  CAPACITY, DEFERS, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, FLAGS, HEADER_BYTES, LANE_STATE, REPLYING,
+  REPLY_RESERVE, REQUEST_HEADER_BYTES, SLOT_SHIFT, STATE, STATUS, TAIL, TAKEN,
 } from './lane.js'
+import { HeldReply, ReplyRing } from './reply-ring.js'
 
 /** One request as its handler sees it: a code and up to three sections of bytes in `bytes`. */
 export interface Request {
@@ -29,7 +32,7 @@ export interface Request {
   readonly hasDeadline: boolean
 }
 
-export class Inlet implements Request {
+export class Inlet implements Request, Replier, DeferredReplies {
   readonly client: number
   code = 0
   slot = 0
@@ -53,21 +56,21 @@ export class Inlet implements Request {
   readonly #words: Int32Array
   readonly #ring: Int32Array
   readonly #ringBytes: Buffer
-  readonly #replies: Int32Array
-  readonly #replyBytes: Buffer
   readonly #mask: number
-  readonly #replyMask: number
+  readonly #replies: ReplyRing
   readonly #bell: Bell
   #tail: number
   #done: number
   #taken: number
   #doneCount: number
-  #replyTail: number
   #isLarge = false
   #largeId = 0
-  /** The rest of a reply that did not fit: sent in pieces as the client makes room. */
-  #outbox: Buffer | undefined
-  #outboxStatus = 0
+  /** The reply to the current request, if it did not fit. Its request is done when all of it is out. */
+  #outbox: HeldReply | undefined
+  /** Replies to deferred requests that did not fit, in the order in which they were given. */
+  readonly #held: HeldReply[] = []
+  /** Deferrals that have not been answered. */
+  #unanswered = 0
   #unrung = false
 
   constructor(lane: SharedArrayBuffer, client: number, bell: Bell) {
@@ -75,38 +78,40 @@ export class Inlet implements Request {
     this.#bell = bell
     this.#words = new Int32Array(lane, 0, HEADER_BYTES >> 2)
     const capacity = this.#words[CAPACITY]!
-    const replyCapacity = this.#words[REPLY_CAPACITY]!
     this.#ring = new Int32Array(lane, HEADER_BYTES, capacity >> 2)
     this.#ringBytes = Buffer.from(lane, HEADER_BYTES, capacity)
-    this.#replies = new Int32Array(lane, HEADER_BYTES + capacity, replyCapacity >> 2)
-    this.#replyBytes = Buffer.from(lane, HEADER_BYTES + capacity, replyCapacity)
     this.#mask = capacity - 1
-    this.#replyMask = replyCapacity - 1
+    this.#replies = new ReplyRing(lane)
     this.bytes = this.#ringBytes
     this.#tail = this.#done = Atomics.load(this.#words, DONE)
     this.#taken = Atomics.load(this.#words, TAKEN)
     this.#doneCount = this.#words[DONE_COUNT]!
-    this.#replyTail = Atomics.load(this.#words, REPLY_TAIL)
   }
 
   /** Whether a request or the rest of a reply waits. */
   get pending(): boolean {
-    return Atomics.load(this.#words, TAIL) !== this.#done || this.#outbox !== undefined
+    return Atomics.load(this.#words, TAIL) !== this.#done || this.holdsReplies
+  }
+
+  /** Whether replies wait until the client has made room for them. */
+  get holdsReplies(): boolean {
+    return this.#outbox !== undefined || this.#held.length > 0
   }
 
   /** Whether `take` would get on: what is pending may have to wait until the client reads its replies. */
   get ready(): boolean {
-    if (this.#outbox !== undefined) return this.clientGone || this.#replyFits(Math.min(this.#outbox.length, this.#pieceBytes))
-    return Atomics.load(this.#words, TAIL) !== this.#done && (this.#replyRoom() >= REPLY_RESERVE || this.clientGone)
+    if (this.#outbox !== undefined) return this.clientGone || this.#replies.hasRoomFor(this.#outbox, 0)
+    if (this.#held.length > 0) return this.clientGone || this.#replies.hasRoomFor(this.#held[0]!, REPLY_RESERVE)
+    return Atomics.load(this.#words, TAIL) !== this.#done && (this.#replies.room >= REPLY_RESERVE || this.clientGone)
   }
 
-  /** Where the queue ends now: `reached` tells when everything before it is done. */
+  /** Where the queue ends now: `reached` tells when everything before it is done and answered. */
   mark(): number {
     return Atomics.load(this.#words, TAIL)
   }
 
   reached(mark: number): boolean {
-    return ((this.#done - mark) | 0) >= 0 && this.#outbox === undefined
+    return ((this.#done - mark) | 0) >= 0 && !this.holdsReplies && this.#unanswered === 0
   }
 
   get clientGone(): boolean {
@@ -118,10 +123,18 @@ export class Inlet implements Request {
   }
 
   /**
-   * Fails what a predecessor had taken and not done, with `status`, and publishes nothing else.
-   * Call it once, before the first `take`.
+   * Fails what a predecessor had taken and not done, with `status`; and, unless this actor keeps its deferrals where it finds
+   * them again, what its predecessor had deferred and not answered. Publishes nothing else. Call it once, before the first `take`.
    */
-  recover(status: number): void {
+  recover(status: number, keepsDeferrals: boolean): void {
+    const lostUpTo = this.#done
+    this.#recoverCurrent(status)
+    if (this.#words[DEFERS] === 0) return
+    this.#held.push(new HeldReply(lostUpTo, keepsDeferrals ? STATUS.again : STATUS.lost, EMPTY))
+    this.flush()
+  }
+
+  #recoverCurrent(status: number): void {
     if (this.#taken === this.#done) {
       this.#words[REPLYING] = 0
       return
@@ -135,8 +148,7 @@ export class Inlet implements Request {
     // Whatever the predecessor died over, it was not this: it had done it, and held back the rest of the reply.
     if (this.#words[REPLYING] === 1) status = STATUS.crashed
     // The predecessor may have used the room that it had reserved for the reply itself.
-    this.#outbox = EMPTY
-    this.#outboxStatus = status
+    this.#outbox = new HeldReply(this.seq, status, EMPTY)
     this.#flushOutbox()
   }
 
@@ -145,13 +157,13 @@ export class Inlet implements Request {
    * `nowWord` is the monotonic time as a `nowMsWord`: what has expired before is refused and skipped.
    */
   take(nowWord: number): boolean {
-    if (this.#outbox !== undefined && !this.#flushOutbox()) return false
+    if (this.holdsReplies && !this.flush()) return false
     for (;;) {
       if (this.#tail === this.#done) {
         this.#tail = Atomics.load(this.#words, TAIL)
         if (this.#tail === this.#done) return false
       }
-      if (this.#replyRoom() < REPLY_RESERVE && !this.clientGone) return false
+      if (this.#replies.room < REPLY_RESERVE && !this.clientGone) return false
       this.#skipPads()
       if (this.#tail === this.#done) continue
       const frameBytes = this.#ring[(this.#done & this.#mask) >> 2]!
@@ -159,7 +171,7 @@ export class Inlet implements Request {
       this.#read()
       if (this.hasDeadline && ((this.deadline - nowWord) | 0) < 0) {
         this.#doneCount++
-        if (this.isAsk) this.#publish(STATUS.expired, undefined, 0, 0)
+        if (this.isAsk) this.#replies.publish(this.seq, STATUS.expired, EMPTY, 0, 0)
         Atomics.store(this.#words, TAKEN, this.#taken)
         this.#complete()
         continue
@@ -185,7 +197,7 @@ export class Inlet implements Request {
   /** Replies without a payload and marks the request done. */
   finish(status: number): void {
     this.#doneCount++
-    if (this.isAsk) this.#publish(status, undefined, 0, 0)
+    if (this.isAsk) this.#replies.publish(this.seq, status, EMPTY, 0, 0)
     this.#complete()
   }
 
@@ -193,14 +205,52 @@ export class Inlet implements Request {
   finishWith(status: number, payload: Buffer, start: number, end: number): void {
     this.#doneCount++
     if (!this.isAsk || this.clientGone) return this.#complete()
-    if (this.#replyFits(end - start)) {
-      this.#publish(status, payload, start, end)
+    if (this.#replies.fits(end - start, 0)) {
+      this.#replies.publish(this.seq, status, payload, start, end)
       return this.#complete()
     }
     this.#words[REPLYING] = 1
-    this.#outbox = Buffer.from(payload.subarray(start, end))
-    this.#outboxStatus = status
+    this.#outbox = new HeldReply(this.seq, status, Buffer.from(payload.subarray(start, end)))
     this.#flushOutbox()
+  }
+
+  /**
+   * Marks the request done without a reply, which whoever holds the deferral gives later. The request's bytes may be overwritten
+   * from now on.
+   */
+  defer(): Deferral {
+    // Before `done`: the next incarnation must not take it for answered.
+    this.#words[DEFERS] = 1
+    this.#doneCount++
+    this.#unanswered++
+    this.#complete()
+    return new Deferral(this, this.seq, this.isAsk)
+  }
+
+  /** For an actor that keeps its deferrals: the deferral of a predecessor's request again. */
+  deferral(seq: number, isAsk: boolean): Deferral {
+    this.#unanswered++
+    return new Deferral(this, seq, isAsk)
+  }
+
+  /** The reply to a request that was deferred; for its deferral. */
+  answer({ seq, isAsk }: Deferral, status: number, payload: Buffer, start: number, end: number): void {
+    this.#unanswered--
+    if (!isAsk || this.clientGone) return
+    // The room that the current request reserved for its own reply stays free.
+    if (!this.holdsReplies && this.#replies.fits(end - start, REPLY_RESERVE)) this.#replies.publish(seq, status, payload, start, end)
+    else this.#held.push(new HeldReply(seq, status, Buffer.from(payload.subarray(start, end))))
+    this.#bell.ringIfAsleep()
+  }
+
+  /** Sends what was held back, as far as there is room. True when all of it is out. */
+  flush(): boolean {
+    if (this.#outbox !== undefined && !this.#flushOutbox()) return false
+    let sent = 0
+    while (sent < this.#held.length && (this.clientGone || this.#replies.send(this.#held[sent]!, REPLY_RESERVE))) sent++
+    this.#held.splice(0, sent)
+    this.#unrung = true
+    return this.#held.length === 0
   }
 
   /** Tells the client that there is something for it, if it may be asleep. */
@@ -266,59 +316,10 @@ export class Inlet implements Request {
     }
   }
 
-  get #pieceBytes(): number {
-    return (this.#replyMask + 1) >> 2
-  }
-
-  #replyRoom(): number {
-    return this.#replyMask + 1 - ((this.#replyTail - Atomics.load(this.#words, REPLY_HEAD)) >>> 0)
-  }
-
-  #replyFits(payloadBytes: number): boolean {
-    const need = align8(REPLY_HEADER_BYTES + payloadBytes)
-    const toEnd = this.#replyMask + 1 - (this.#replyTail & this.#replyMask)
-    return this.#replyRoom() >= (need <= toEnd ? need : need + toEnd)
-  }
-
-  #publish(status: number, payload: Buffer | undefined, start: number, end: number): void {
-    const length = end - start
-    const need = align8(REPLY_HEADER_BYTES + length)
-    const words = this.#replies
-    let offset = this.#replyTail & this.#replyMask
-    const toEnd = this.#replyMask + 1 - offset
-    if (need > toEnd) {
-      words[offset >> 2] = -toEnd
-      this.#replyTail = (this.#replyTail + toEnd) | 0
-      offset = 0
-    }
-    const at = offset >> 2
-    words[at] = need
-    words[at + 1] = this.seq
-    words[at + 2] = status
-    words[at + 3] = length
-    if (length > 0) copyBytes(payload!, start, end, this.#replyBytes, offset + REPLY_HEADER_BYTES)
-    this.#replyTail = (this.#replyTail + need) | 0
-    Atomics.store(this.#words, REPLY_TAIL, this.#replyTail)
-    this.#unrung = true
-  }
-
-  /** Sends what fits of a long reply. True when all of it is out and its request is done. */
+  /** Sends what fits of the current request's reply. True when all of it is out and its request is done. */
   #flushOutbox(): boolean {
-    let rest = this.#outbox!
-    while (!this.clientGone) {
-      if (this.#replyFits(rest.length)) {
-        this.#publish(this.#outboxStatus, rest, 0, rest.length)
-        break
-      }
-      // A quarter of the ring at a time, so that the client empties one part while the other fills.
-      const piece = Math.min(rest.length, this.#pieceBytes)
-      if (!this.#replyFits(piece)) {
-        this.#outbox = rest
-        return false
-      }
-      this.#publish(STATUS.piece, rest, 0, piece)
-      rest = rest.subarray(piece)
-    }
+    this.#unrung = true
+    if (!this.clientGone && !this.#replies.send(this.#outbox!, 0)) return false
     this.#outbox = undefined
     this.#complete()
     this.#words[REPLYING] = 0
@@ -327,17 +328,6 @@ export class Inlet implements Request {
 }
 
 const EMPTY = Buffer.alloc(0)
-
-/** Below this many bytes a loop is faster than `set(subarray)`. */
-const LOOP_BYTES = 96
-
-export function copyBytes(from: Buffer, start: number, end: number, to: Buffer, at: number): void {
-  if (end - start > LOOP_BYTES) {
-    to.set(from.subarray(start, end), at)
-    return
-  }
-  for (let index = start; index < end; index++) to[at++] = from[index]!
-}
 
 /** The scratch in which a thread encodes replies. */
 export const replyScratch = new Scratch()

@@ -13,6 +13,7 @@
  *   18  doneCount   messages done, mod 2^32               actor        plain           client; it may lag behind `done`, and only holds back
  *   19  replyTail   replies are published up to here      actor        Atomics.store   client: Atomics.load, before it reads a frame
  *   20  replying    1 while a reply is held back          actor        plain           the next incarnation: what it had taken is carried out
+ *   21  defers      1 after the first deferral            actor        plain           the next incarnation: replies may have been lost
  *   32  state       LANE_STATE                            system       Atomics.store   client and actor: Atomics.load
  *   33  capacity, 34 replyCapacity, 35 maxMessages        creator      once            everyone
  *   36  maxBytes    bound of the bytes in use             creator      once            client
@@ -26,6 +27,10 @@
  *   reply     0 bytes of the frame, a multiple of 8; negative: a pad
  *             1 sequence number     2 status                 3 length of the payload     4… payload
  *
+ * A request may be done before it is answered (deferred); its reply then comes in any order. What an actor had deferred dies with
+ * it: the next incarnation says with one `lost` frame, which carries a position where others have their sequence number, that no
+ * reply will come any more to what lies before it. If it kept it elsewhere it says with an `again` frame that it will reply anew.
+ *
  * On a restart, what lies between `done` and `taken` was being worked on: it fails as unknown. What lies
  * behind `taken` runs. A reply that was published before its `done` is followed by a second one for the same
  * number, which the client drops.
@@ -38,6 +43,7 @@ export const DONE = 17
 export const DONE_COUNT = 18
 export const REPLY_TAIL = 19
 export const REPLYING = 20
+export const DEFERS = 21
 export const STATE = 32
 export const CAPACITY = 33
 export const REPLY_CAPACITY = 34
@@ -79,6 +85,10 @@ export const STATUS = {
   expired: 7,
   /** The function that it ran was killed for its time limit: unknown whether it happened. */
   functionTimeout: 8,
+  /** Not a reply: no request that ends at or before this position, and has none yet, will get one. */
+  lost: 9,
+  /** Not a reply: those that were begun before, in pieces, begin again. */
+  again: 10,
 } as const
 
 /** Bounds of one lane. */

@@ -44,7 +44,7 @@ export class Pending {
   seq = 0
   pieces: Buffer[] | undefined
   settled = false
-  /** Where its frame ends in the ring, once it is written. */
+  /** The bytes written to the lane up to the end of its frame, once it is written. */
   position = 0
   written = false
   signal: AbortSignal | undefined
@@ -103,6 +103,8 @@ export class Outlet {
   #maxMessages = 0
   #bell: Bell | undefined
   #tail = 0
+  /** Bytes written since the lane was opened. Unlike positions it does not wrap: an ask may be unanswered while the ring goes round. */
+  #bytesWritten = 0
   #replyHead = 0
   /** As last seen; the truth is further on. */
   #done = 0
@@ -199,10 +201,10 @@ export class Outlet {
       deferred?.pending?.settle(error, undefined)
     }
     if (this.#words !== EMPTY_WORDS) this.poll()
-    const taken = this.#words === EMPTY_WORDS ? 0 : Atomics.load(this.#words, TAKEN)
+    const taken = this.#words === EMPTY_WORDS ? 0 : this.#bytesUpTo(Atomics.load(this.#words, TAKEN))
     for (const pending of this.#pending) {
       if (pending === undefined) continue
-      const ran = ((taken - pending.position) | 0) >= 0
+      const ran = pending.position <= taken
       pending.answered()
       pending.settle(ran ? withOutcome(error, 'unknown') : error, undefined)
     }
@@ -215,6 +217,8 @@ export class Outlet {
    * Throws what fails at once: `ERR_MAILBOX_FULL`, `ERR_STOPPED`, an aborted signal's reason.
    */
   ask(code: number, scratch: Scratch, a: number, b: number, c: number, nowMs: number, timeoutMs: number, signal?: AbortSignal): Pending {
+    // What came while nobody waited is read before positions can have wrapped.
+    if (this.#pendingCount === 0) this.poll()
     this.#checkOpen()
     if (signal?.aborted === true) throw signal.reason
     const pending = new Pending(nowMs + timeoutMs, timeoutMs)
@@ -360,6 +364,7 @@ export class Outlet {
     if (need > toEnd) {
       ring[offset >> 2] = -toEnd
       this.#tail = (this.#tail + toEnd) | 0
+      this.#bytesWritten += toEnd
       offset = 0
     }
     const seq = pending === undefined ? -1 : this.#register(pending)
@@ -380,13 +385,19 @@ export class Outlet {
       }
     }
     this.#tail = (this.#tail + need) | 0
+    this.#bytesWritten += need
     this.#sentCount = (this.#sentCount + 1) | 0
     if (pending !== undefined) {
       pending.written = true
-      pending.position = this.#tail
+      pending.position = this.#bytesWritten
     }
     Atomics.store(this.#words, TAIL, this.#tail)
     this.#bell!.ringIfAsleep()
+  }
+
+  /** A position on the lane, no further back than the ring is long, in bytes written. */
+  #bytesUpTo(position: number): number {
+    return this.#bytesWritten - ((this.#tail - position) >>> 0)
   }
 
   /** Sequence numbers are places in `#pending`: 0 … 2^30, wrapping. */
@@ -429,21 +440,38 @@ export class Outlet {
     const slot = seq & (this.#pending.length - 1)
     const pending = this.#pending[slot]
     const status = words[at + 2]!
-    if (pending === undefined || pending.seq !== seq) {
+    if (status === STATUS.lost) {
+      this.#lose(this.#bytesUpTo(seq))
+    } else if (status === STATUS.again) {
+      for (const each of this.#pending) if (each !== undefined) each.pieces = undefined
+    } else if (pending === undefined || pending.seq !== seq) {
       this.owner.lateReply()
     } else if (status === STATUS.piece) {
       const start = offset + REPLY_HEADER_BYTES
       if (!pending.settled) (pending.pieces ??= []).push(Buffer.from(this.#replyBytes.subarray(start, start + words[at + 3]!)))
     } else {
-      this.#pending[slot] = undefined
-      this.#pendingCount--
-      pending.answered()
-      if (pending.settled) {
-        this.#abandoned--
-        this.owner.lateReply()
-      } else this.#settle(pending, status, offset + REPLY_HEADER_BYTES, words[at + 3]!)
+      this.#take(pending)
+      if (pending.settled) this.owner.lateReply()
+      else this.#settle(pending, status, offset + REPLY_HEADER_BYTES, words[at + 3]!)
     }
     this.#replyHead = (this.#replyHead + frameBytes) | 0
+  }
+
+  /** Nothing more will come for it. */
+  #take(pending: Pending): void {
+    this.#pending[pending.seq & (this.#pending.length - 1)] = undefined
+    this.#pendingCount--
+    if (pending.settled) this.#abandoned--
+    pending.answered()
+  }
+
+  /** What was written up to there was taken, and who was to answer it later is gone. */
+  #lose(bytes: number): void {
+    for (const pending of this.#pending) {
+      if (pending === undefined || pending.position > bytes) continue
+      this.#take(pending)
+      if (!pending.settled) this.#settle(pending, STATUS.crashed, 0, 0)
+    }
   }
 
   #settle(pending: Pending, status: number, start: number, length: number): void {

@@ -1,156 +1,10 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { nowMsWord, monotonicMs } from '../../../runtime/clock.js'
-import { Scratch } from '../../../runtime/codec/scratch.js'
-import { encodeValue } from '../../../runtime/codec/value.js'
 import { CacheError } from '../../../runtime/errors.js'
-import { Bell } from '../../../runtime/mailbox/bell.js'
-import { Inlet } from '../../../runtime/mailbox/inlet.js'
-import {
-  countUnfinished, createLane, DEFAULT_BOUNDS, DONE, DONE_COUNT, LANE_STATE, REPLY_HEAD, REPLY_TAIL, STATE, STATUS, TAIL, TAKEN, type MailboxBounds,
-} from '../../../runtime/mailbox/lane.js'
-import { Outlet, type Pending } from '../../../runtime/mailbox/outlet.js'
+import { countUnfinished, DONE, DONE_COUNT, LANE_STATE, STATE, STATUS, TAIL, TAKEN } from '../../../runtime/mailbox/lane.js'
 import { settle } from '../fake-driver.js'
-
-interface Sent {
-  id: number
-  size: number
-  ask: boolean
-  /** It has run, or has been taken by an incarnation that died. */
-  ran: boolean
-  overdue: boolean
-  outcomes: unknown[]
-  expected: unknown
-}
-
-/** Both ends of a lane on one thread, and a log of what became of each message. */
-class World {
-  readonly sent: Sent[] = []
-  readonly lane: SharedArrayBuffer
-  readonly words: Int32Array
-  readonly outlet: Outlet
-  readonly bodies = new Map<number, SharedArrayBuffer>()
-  readonly scratch = new Scratch()
-  inlet: Inlet
-  current: Sent | undefined
-  late = 0
-  rejected = 0
-  dropped = 0
-  gone = false
-
-  constructor(bounds: Partial<MailboxBounds>, position = 0) {
-    const all = { ...DEFAULT_BOUNDS, ...bounds }
-    this.lane = createLane(all)
-    this.words = new Int32Array(this.lane, 0, 48)
-    for (const word of [TAIL, TAKEN, DONE, REPLY_TAIL, REPLY_HEAD]) this.words[word] = position
-    this.words[DONE_COUNT] = position
-    this.outlet = new Outlet({
-      label: 'it', crashCode: 'ERR_ACTOR_CRASHED', wake: () => undefined, lateReply: () => { this.late++ },
-      handOver: async (_lane, id, body) => {
-        this.bodies.set(id, body)
-        this.inlet.large.set(id, body)
-      },
-    }, all)
-    this.inlet = this.newInlet()
-    this.outlet.open(this.lane, new Bell())
-  }
-
-  newInlet(): Inlet {
-    const inlet = new Inlet(this.lane, 7, new Bell())
-    for (const [id, body] of this.bodies) inlet.large.set(id, body)
-    inlet.onLargeDone = (id) => this.bodies.delete(id)
-    return inlet
-  }
-
-  send(ask: boolean, size: number, overdue = false): void {
-    const sent: Sent = { id: this.sent.length, size, ask, ran: false, overdue: ask && overdue, outcomes: [], expected: undefined }
-    this.scratch.reset()
-    this.scratch.ensure(size + 4)
-    this.scratch.bytes.writeInt32LE(sent.id, 0)
-    this.scratch.bytes.fill(sent.id & 0xff, 4, 4 + size)
-    if (!ask) {
-      if (this.outlet.tell(9, this.scratch, 4, size, 0)) this.sent.push(sent)
-      else this.dropped++
-      return
-    }
-    let pending: Pending
-    try {
-      pending = this.outlet.ask(9, this.scratch, 4, size, 0, monotonicMs(), overdue ? -1000 : 1e6)
-    } catch (error) {
-      expect(error).to.be.instanceOf(CacheError).with.property('code', 'ERR_MAILBOX_FULL')
-      this.rejected++
-      return
-    }
-    pending.resolve = (value) => { sent.outcomes.push(value) }
-    pending.reject = (error) => { sent.outcomes.push((error as CacheError).code) }
-    if (overdue) sent.expected = 'ERR_TIMEOUT'
-    this.sent.push(sent)
-  }
-
-  /** Takes one message and checks that it is the next and whole. */
-  take(): void {
-    if (this.current !== undefined || !this.inlet.take(nowMsWord(monotonicMs()))) return
-    const { inlet } = this
-    expect(inlet.bodyMissing).to.equal(false)
-    const id = inlet.bytes.readInt32LE(inlet.start)
-    const next = this.sent.find((sent) => !sent.ran && !sent.overdue)
-    expect(id).to.equal(next?.id)
-    expect(inlet.isAsk).to.equal(next!.ask)
-    expect(inlet.aEnd - inlet.start).to.equal(4)
-    expect(inlet.bEnd - inlet.aEnd).to.equal(next!.size)
-    for (let at = inlet.aEnd; at < inlet.bEnd; at++) if (inlet.bytes[at] !== (id & 0xff)) throw new Error(`byte ${at - inlet.aEnd} of message ${id} was overwritten`)
-    next!.ran = true
-    this.current = next
-  }
-
-  finish(replySize: number | undefined): void {
-    const { current } = this
-    if (current === undefined) return
-    this.current = undefined
-    if (replySize === undefined) {
-      current.expected = true
-      this.inlet.finish(STATUS.true)
-    } else {
-      current.expected = `${current.id}:`.padEnd(replySize, '.')
-      const reply = new Scratch()
-      encodeValue(current.expected, reply)
-      this.inlet.finishWith(STATUS.value, reply.bytes, 0, reply.end)
-    }
-    this.finishing = current
-  }
-
-  /** The last message whose reply may not be out. */
-  finishing: Sent | undefined
-
-  kill(status: number = STATUS.crashed): void {
-    const inDoubt = this.words[TAKEN] !== this.words[DONE] ? this.current ?? this.finishing : undefined
-    this.inlet = this.newInlet()
-    this.inlet.recover(status)
-    if (inDoubt !== undefined) inDoubt.expected = 'ERR_ACTOR_CRASHED'
-    this.current = undefined
-  }
-
-  async quiesce(): Promise<void> {
-    for (let idle = 0; idle < 3;) {
-      this.outlet.poll()
-      this.take()
-      const worked = this.current !== undefined
-      this.finish(undefined)
-      await settle()
-      idle = worked || this.inlet.pending || (!this.gone && this.outlet.waitingCount > 0) ? 0 : idle + 1
-    }
-  }
-
-  check(): void {
-    expect(this.sent.filter(({ ran, overdue }) => !ran && !overdue).map(({ id }) => id)).to.deep.equal([])
-    for (const { id, ask, outcomes, expected } of this.sent) expect(outcomes, `message ${id}`).to.deep.equal(ask ? [expected] : [])
-    expect(this.outlet.outstanding).to.equal(0)
-    expect(countUnfinished(this.lane)).to.equal(0)
-    expect(this.bodies.size).to.equal(0)
-    expect(this.outlet.dropped).to.equal(this.dropped)
-    expect(this.outlet.refused).to.equal(this.rejected)
-  }
-}
+import { World } from './lane-world.js'
 
 const operation = fc.oneof(
   { weight: 4, arbitrary: fc.record({ op: fc.constant('ask' as const), size: fc.oneof(fc.nat(60), fc.nat(600), fc.nat(5000)) }) },
@@ -159,6 +13,9 @@ const operation = fc.oneof(
   { weight: 5, arbitrary: fc.record({ op: fc.constant('take' as const), size: fc.constant(0) }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('finish' as const), size: fc.constant(0) }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant('reply' as const), size: fc.oneof(fc.nat(100), fc.nat(3000)) }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('defer' as const), size: fc.constant(0) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('answer' as const), size: fc.nat(100) }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('answer at length' as const), size: fc.nat(3000) }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('poll' as const), size: fc.constant(0) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('expire' as const), size: fc.constant(0) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('kill' as const), size: fc.constant(0) }) },
@@ -173,6 +30,9 @@ async function run(world: World, { op, size }: { op: string; size: number }): Pr
     case 'take': return world.take()
     case 'finish': return world.finish(undefined)
     case 'reply': return world.finish(size)
+    case 'defer': return world.defer()
+    case 'answer': return world.answer(size, undefined)
+    case 'answer at length': return world.answer(size, size)
     case 'poll': return void world.outlet.poll()
     case 'expire': return void world.outlet.expire(monotonicMs())
     case 'kill': return world.kill()
@@ -185,11 +45,11 @@ const position = fc.constantFrom(0, 0x7fff_fe00, -512, 8, 1000 * 8)
 
 describe('a lane', () => {
   for (const overflow of ['wait', 'reject', 'drop'] as const) {
-    it(`delivers in order, whole, at most once, and settles each ask once, whatever is killed (${overflow})`, async () => {
+    it(`delivers in order, whole, at most once, and settles each ask once, at once or deferred, whatever is killed (${overflow})`, async () => {
       await fc.assert(fc.asyncProperty(
-        fc.integer({ min: 1024, max: 4096 }), fc.integer({ min: 1, max: 30 }), position, fc.array(operation, { maxLength: 200, size: 'max' }),
-        async (bytes, messages, start, operations) => {
-          const world = new World({ bytes, messages, overflow }, start)
+        fc.integer({ min: 1024, max: 4096 }), fc.integer({ min: 1, max: 30 }), position, fc.boolean(), fc.array(operation, { maxLength: 200, size: 'max' }),
+        async (bytes, messages, start, durable, operations) => {
+          const world = new World({ bytes, messages, overflow }, start, durable)
           for (const one of operations) await run(world, one)
           await world.quiesce()
           world.check()
@@ -216,6 +76,93 @@ describe('a lane', () => {
       expect(countUnfinished(world.lane)).to.equal(0)
       expect(world.inlet.pending).to.equal(false)
     }), { numRuns: 60 })
+  })
+
+  it('answers in any order, once, and takes further requests meanwhile', () => {
+    const world = new World({ bytes: 1024, messages: 1 })
+    for (let index = 0; index < 3; index++) {
+      world.send(true, 4)
+      world.take()
+      world.defer()
+    }
+    const { deferral } = world.deferred[2]!
+    world.answer(2, 50)
+    deferral.finish(STATUS.false)
+    world.answer(0, undefined)
+    world.outlet.poll()
+    expect(world.sent.map(({ outcomes }) => outcomes.length)).to.deep.equal([1, 0, 1])
+    world.answer(0, 3000)
+    while (world.inlet.holdsReplies) {
+      world.outlet.poll()
+      world.inlet.flush()
+    }
+    world.outlet.poll()
+    world.check()
+    expect(world.late).to.equal(0)
+  })
+
+  it('keeps the room free that a request at work reserved for its reply, however many deferred ones are answered meanwhile', () => {
+    const world = new World({ bytes: 1024 })
+    for (let index = 0; index < 12; index++) {
+      world.send(true, 4)
+      world.take()
+      if (index < 11) world.defer()
+    }
+    while (world.deferred.length > 0) world.answer(0, 100)
+    expect(world.inlet.holdsReplies).to.equal(true)
+    world.finish(undefined)
+    for (let turn = 0; turn < 5; turn++) {
+      world.outlet.poll()
+      world.inlet.flush()
+    }
+    world.check()
+  })
+
+  it('is not drained before what was deferred is answered', () => {
+    const world = new World({ bytes: 1024 })
+    world.send(true, 4)
+    world.take()
+    world.defer()
+    const mark = world.inlet.mark()
+    expect(world.inlet.reached(mark)).to.equal(false)
+    world.answer(0, undefined)
+    expect(world.inlet.reached(mark)).to.equal(true)
+  })
+
+  it('tells its client what died unanswered with an actor, and not what it had not taken, nor what was answered', () => {
+    const world = new World({ bytes: 1024 })
+    for (let index = 0; index < 4; index++) world.send(true, 4)
+    for (let index = 0; index < 2; index++) {
+      world.take()
+      world.defer()
+    }
+    world.answer(0, undefined)
+    world.take()
+    world.kill(STATUS.functionTimeout)
+    world.outlet.poll()
+    expect(world.sent.map(({ outcomes }) => outcomes)).to.deep.equal([[true], ['ERR_ACTOR_CRASHED'], ['ERR_FUNCTION_TIMEOUT'], []])
+    world.take()
+    world.finish(undefined)
+    world.outlet.poll()
+    expect(world.sent[3]!.outcomes).to.deep.equal([true])
+    expect(world.outlet.outstanding).to.equal(0)
+  })
+
+  it('knows what is lost also after more has gone through the ring than its positions can tell apart', () => {
+    const world = new World({ bytes: 64 << 20 })
+    world.send(true, 4)
+    world.take()
+    world.defer()
+    world.scratch.ensure(31 << 20)
+    for (let bytes = 0; bytes < 2 ** 31; bytes += 31 << 20) {
+      expect(world.outlet.tell(9, world.scratch, 31 << 20, 0, 0)).to.equal(true)
+      world.inlet.take(nowMsWord(monotonicMs()))
+      world.inlet.finish(STATUS.undefined)
+    }
+    world.send(true, 4)
+    world.kill()
+    world.outlet.poll()
+    expect(world.sent.map(({ outcomes }) => outcomes)).to.deep.equal([['ERR_ACTOR_CRASHED'], []])
   })
 
   it('survives a kill between the two stores that skip a pad', () => {
