@@ -39,6 +39,9 @@ const TAG = {
   utf8: 11, utf16: 12, bytes: 13, array: 14, object: 15,
 } as const
 
+/** The first byte of a key that is a string: what follows is its text in this form. */
+export const TEXT_TAG = { utf8: TAG.utf8, utf16: TAG.utf16 } as const
+
 const SHORT_STRING = 48
 const ADVICE = 'use null, booleans, numbers, BigInts, strings, dates, byte arrays, and arrays and plain objects of these'
 
