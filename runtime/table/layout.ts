@@ -26,8 +26,12 @@
  *   24  u32  newer: the entry inserted after this one
  *   28       if has expiry: u32 × 2 expires (ms, low and high), u32 × 2 duration
  *            if large:      u32 bytes of the value, u32 first segment; the value's length in `lens` is 0
- *            if tagged:     u32 slot of the transaction table (room only: nothing writes it yet)
+ *            if tagged:     u32 slot of the transaction table (`transactions.ts`), 0 for none any more
  *            key bytes, value bytes
+ *
+ * A block with a slot is prepared: it stands in its chain before the entry of its key, if there is one, and counts in its
+ * place once the slot's transaction is committed. Without a value it is a prepared removal. It is no entry yet: neither in
+ * the order of insertion nor in the count. Tagged with slot 0 it is an entry like any other.
  *
  * Who touches what, how, and why that is enough:
  *
@@ -39,12 +43,15 @@
  *                                                        the processor reorders loads (`version.ts`)
  *   hash, lens, times, bytes   plain, before the store   plain              never change while reachable; whoever reads a
  *                              that publishes                               block that was freed sees its version moved
+ *   slot of a tagged block     plain, before the store   Atomics.load       changes once, to 0, when its transaction is committed
+ *                              that publishes; then      (and the state,    and the entry that it replaces is out of the chain; a
+ *                              Atomics.store of 0        `transactions.ts`) bump follows before the slot can be another's
  *   policy, older, newer       plain                     never              repaired at open, if the writer died
  *   counters, state            plain                     plain              one word each, for information only
  *   seed, geometry             at creation               plain              never change
  *
  * A killed writer leaves the index whole at every instruction, because every change of it is one store.
- * Lock and transaction tables are buffers of their own; words 24–31 of the header are kept for finding them.
+ * Lock and transaction tables are buffers of their own.
  */
 import { CacheError } from '../errors.js'
 
@@ -72,8 +79,6 @@ export const NEWEST_WORD = 8
 export const EVICTIONS_WORD = 9
 export const MOVES_WORD = 10
 export const OPENED_WORD = 11
-/** First of the words kept for locks and transactions. */
-export const RESERVED_WORD = 24
 
 /** Offsets of a block's words, in words. `next` is the first. */
 export const HASH = 1
@@ -129,6 +134,22 @@ export function largeWord(firstWord: number, lens: number): number {
 export const ACCESS_BITS = 7
 /** Bits of a head that are its first block. */
 export const BLOCK_BITS = ~ACCESS_BITS
+
+/** The word of a tagged block's slot, from the block's first word: the one before its key. */
+export function tagWord(firstWord: number, lens: number): number {
+  return firstWord + (keyOffset(lens) >> 2) - 1
+}
+
+/** The slot that a block was prepared for, 0 for an entry. Writer's thread only. */
+export function slotOf(words: Int32Array, block: number): number {
+  const lens = words[(block >> 2) + LENS]!
+  return (lens & TAGGED) === 0 ? 0 : words[tagWord(block >> 2, lens)]!
+}
+
+/** Whether a prepared block with these lengths removes its key. */
+export function isRemoval(lens: number): boolean {
+  return (lens & LARGE) === 0 && inlineLengthOf(lens) === 0
+}
 
 /** What a table is doing, for everyone who reads it. */
 export const TABLE_STATE = { running: 0, stopping: 1, stopped: 2 } as const

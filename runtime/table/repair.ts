@@ -6,9 +6,11 @@
  *   1. walk the index and check it; if it cannot be, throw, with nothing changed
  *   2. bump all versions: a change may have been published and its bump not have come to pass
  *   3. rebuild the allocator's books and the lists of free blocks, which from here on overwrites what nothing reaches
- *   4. mend the order of insertion and the count of entries
+ *   4. mend the order of insertion and the count of entries, and list what is prepared
+ *
+ * Whether prepared blocks are finished or undone is not decided here: their transactions' states say it.
  */
-import { ENTRIES_WORD, FREE, FREE_NEXT, LENS, MODIFIED, OPENED_WORD, versionOfGroup } from './layout.js'
+import { ENTRIES_WORD, FREE, FREE_NEXT, LENS, MODIFIED, OPENED_WORD, slotOf, versionOfGroup } from './layout.js'
 import type { TableStore } from './store.js'
 import { Survey } from './survey.js'
 import { bumpVersion } from './version.js'
@@ -25,6 +27,7 @@ export function repairTable(store: TableStore): void {
   for (let group = 0; group < geometry.groups; group++) bumpVersion(words, versionOfGroup(group))
   adoptPages(store, survey)
   mendOrder(store, survey)
+  for (const block of survey.prepared) store.prepared.add(slotOf(words, block), block)
   words[ENTRIES_WORD] = survey.entries
   words[OPENED_WORD]!++
 }

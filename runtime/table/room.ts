@@ -7,7 +7,7 @@
  */
 import { CacheError } from '../errors.js'
 import { copyWords } from './bytes.js'
-import { BLOCK_BITS, EVICTIONS_WORD, FREE, HASH, LARGE, largeWord, LENS, MOVES_WORD, NO_ENTRY } from './layout.js'
+import { BLOCK_BITS, EVICTIONS_WORD, FREE, HASH, LARGE, largeWord, LENS, MOVES_WORD, NO_ENTRY, slotOf } from './layout.js'
 import type { TableStore } from './store.js'
 
 /** What a full table does: evicts what was inserted first, or refuses with `ERR_FULL`. */
@@ -48,7 +48,7 @@ export class Room {
   #evictOldest(): boolean {
     const { order, words } = this.#store
     let block = order.oldest
-    if (block === this.#store.kept && block !== 0) block = order.newerThan(block)
+    while (block !== 0 && !this.#store.isSpare(block)) block = order.newerThan(block)
     if (block === 0) return false
     this.onEvict?.(block)
     this.#store.remove(block)
@@ -97,10 +97,12 @@ export class Room {
   }
 
   #moveEntry(block: number, sizeClass: number, size: number): void {
-    const { words, pages, order } = this.#store
+    const { words, pages, order, prepared } = this.#store
     const moved = this.#copy(block, sizeClass, size)
+    const slot = slotOf(words, block)
     this.#store.publish(this.#store.referenceTo(block), moved, words[(block >> 2) + HASH]!)
-    order.join(moved)
+    if (slot === 0) order.join(moved)
+    else prepared.move(slot, block, moved)
     if (this.#store.kept === block) this.#store.kept = moved
     pages.free(block)
   }

@@ -4,10 +4,12 @@
  */
 import { sameBytes } from './bytes.js'
 import {
-  ACCESS_BITS, BLOCK_BITS, ENTRIES_WORD, FREE, HASH, headOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry, versionOf, type Geometry,
+  ACCESS_BITS, BLOCK_BITS, ENTRIES_WORD, FREE, HASH, headOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry,
+  TAGGED, tagWord, versionOf, type Geometry,
 } from './layout.js'
 import { OrderList } from './order.js'
 import { Pages } from './pages.js'
+import { PreparedBlocks } from './prepared.js'
 import { sizeClassesOf, type SizeClasses } from './size-classes.js'
 import { bumpVersion } from './version.js'
 
@@ -19,6 +21,9 @@ export class TableStore {
   readonly view: DataView
   readonly pages: Pages
   readonly order: OrderList
+  readonly prepared = new PreparedBlocks()
+  /** Whether the entries of a hash are locked: neither evicted nor swept. Asked with a signed hash. */
+  isLocked: ((hash: number) => boolean) | undefined
   /** An entry that must not be evicted now: the one that is being overwritten. It follows the entry when it moves. */
   kept = 0
   /** After `find`: the word that refers to the block that was found, or the bucket's head. */
@@ -44,17 +49,34 @@ export class TableStore {
     this.words[ENTRIES_WORD] = count
   }
 
-  /** The block of a key, or 0; leaves in `reference` where it hangs, or the head where a new one will. */
+  /** The entry of a key, or 0; leaves in `reference` where it hangs, or the head where a new one will. */
   find(hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
+    return this.#seek(headOf(hash, this.#bucketScale), 0, hash, key, keyStart, keyEnd)
+  }
+
+  /** The block that is prepared for a key under a slot, or 0. See `find`. */
+  findPrepared(slot: number, hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
+    return this.#seek(headOf(hash, this.#bucketScale), slot, hash, key, keyStart, keyEnd)
+  }
+
+  /** The entry that a prepared block will replace: behind it in its chain, or 0. See `find`. */
+  findBehind(block: number): number {
+    const word = block >> 2
+    const keyAt = block + keyOffset(this.words[word + LENS]!)
+    return this.#seek(word, 0, this.words[word + HASH]!, this.bytes, keyAt, keyAt + keyLengthOf(this.words[word + LENS]!))
+  }
+
+  /** Walks a chain from the word `head` to the block of a key that has a slot, 0 for the entry. */
+  #seek(head: number, slot: number, hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
     const words = this.words
-    const head = headOf(hash, this.#bucketScale)
     let reference = head
     let block = words[head]! & BLOCK_BITS
     while (block !== 0) {
       const word = block >> 2
       if (words[word + HASH] === hash) {
         const lens = words[word + LENS]!
-        if (keyLengthOf(lens) === keyEnd - keyStart && sameBytes(this.bytes, block + keyOffset(lens), key, keyStart, keyEnd)) {
+        if (keyLengthOf(lens) === keyEnd - keyStart && sameBytes(this.bytes, block + keyOffset(lens), key, keyStart, keyEnd)
+          && ((lens & TAGGED) === 0 ? 0 : words[tagWord(word, lens)]!) === slot) {
           this.reference = reference
           return block
         }
@@ -88,10 +110,29 @@ export class TableStore {
    * of reads while its bucket has entries; a read that is counted in between is forgotten.
    */
   publish(reference: number, block: number, hash: number): void {
+    this.relink(reference, block)
+    this.bump(hash)
+  }
+
+  /** The store of `publish` alone: what it replaced may be freed after a bump. */
+  relink(reference: number, block: number): void {
     const before = this.words[reference]!
     const reads = block !== 0 && (before & BLOCK_BITS) !== 0 ? before & ACCESS_BITS : 0
     Atomics.store(this.words, reference, block | reads)
+  }
+
+  /** Moves the version of a hash's buckets. */
+  bump(hash: number): void {
     bumpVersion(this.words, versionOf(headOf(hash, this.#bucketScale)))
+  }
+
+  hashOf(block: number): number {
+    return this.words[(block >> 2) + HASH]!
+  }
+
+  /** Whether an entry may be removed without having been asked for: to make room, or since its time has come. */
+  isSpare(block: number): boolean {
+    return block !== this.kept && (this.isLocked === undefined || !this.isLocked(this.hashOf(block)))
   }
 
   /** Takes an entry out of the index and the order, and frees it. */

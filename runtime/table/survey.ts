@@ -4,9 +4,10 @@
  *
  * Private memory while it runs: a bit for each 8 bytes of table, twice.
  */
-import { BLOCK_BITS, FREE, HASH, headOf, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, TAGGED, versionOfGroup } from './layout.js'
+import { BLOCK_BITS, FREE, HASH, headOf, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, NO_ENTRY, SEGMENT_BYTES, slotOf, versionOfGroup } from './layout.js'
 import { segmentLength } from './large.js'
 import type { TableStore } from './store.js'
+import { MAX_SLOTS } from './transactions.js'
 
 /**
  * Blocks of a chain lie anywhere, so a walk waits for memory at every one. Looking at the first blocks of some buckets before
@@ -16,6 +17,8 @@ const AHEAD = 48
 
 export class Survey {
   entries = 0
+  /** Blocks that are prepared: no entries yet. */
+  readonly prepared: number[] = []
   /** Keeps the looking ahead from being optimised away. */
   touched = 0
   /** By page: the class that its blocks have, 0 if nothing is in use. */
@@ -92,12 +95,14 @@ export class Survey {
       const word = block >> 2
       const lens = words[word + LENS]!
       if ((lens & NO_ENTRY) !== 0) damaged(`the bucket at ${head} holds ${lens === FREE ? 'the free block' : 'the segment'} ${block}`)
-      if ((lens & TAGGED) !== 0) damaged(`block ${block} belongs to a transaction`)
       if (headOf(words[word + HASH]!, geometry.bucketScale) !== head) damaged(`block ${block} is not one of the bucket at ${head}`)
       const size = keyOffset(lens) + keyLengthOf(lens) + inlineLengthOf(lens)
       if (size > classes.maxBlockBytes) damaged(`block ${block} has ${size} bytes`)
       this.#use(block, classes.ofUnits[(size + 7) >> 3]!)
-      this.entries++
+      const slot = slotOf(words, block)
+      if (slot === 0) this.entries++
+      else if (slot > 0 && slot < MAX_SLOTS) this.prepared.push(block)
+      else damaged(`block ${block} is prepared for slot ${slot}`)
       if ((lens & LARGE) !== 0) this.#walkSegments(block, largeWord(word, lens))
     }
   }
@@ -136,9 +141,10 @@ export class Survey {
     if (slot >= this.fresh[page]!) this.fresh[page] = slot + 1
   }
 
-  /** Whether a block in use is an entry's, not a segment. */
+  /** Whether a block in use is an entry, not a segment and not prepared. */
   #isEntry(block: number): boolean {
-    return (this.#store.words[(block >> 2) + LENS]! & NO_ENTRY) === 0
+    const { words } = this.#store
+    return (words[(block >> 2) + LENS]! & NO_ENTRY) === 0 && slotOf(words, block) === 0
   }
 
   #isBlock(block: number): boolean {

@@ -1,6 +1,6 @@
 /** Removing many entries: those whose time has come, bucket by bucket, and all of them. */
 import { readTime } from './bytes.js'
-import { BLOCK_BITS, FIXED_WORDS, HAS_EXPIRY, headOfBucket, LENS, versionOfGroup } from './layout.js'
+import { BLOCK_BITS, FIXED_WORDS, HAS_EXPIRY, headOfBucket, LENS, slotOf, versionOfGroup } from './layout.js'
 import type { TableStore } from './store.js'
 import { bumpVersion } from './version.js'
 
@@ -11,7 +11,8 @@ export function sweepBuckets(store: TableStore, cursor: number, nowMs: number, m
   for (let bucket = cursor; bucket < end; bucket++) {
     for (let block = words[headOfBucket(bucket)]! & BLOCK_BITS; block !== 0;) {
       const next = words[block >> 2]!
-      if ((words[(block >> 2) + LENS]! & HAS_EXPIRY) !== 0 && readTime(words, (block >> 2) + FIXED_WORDS) <= nowMs) {
+      if ((words[(block >> 2) + LENS]! & HAS_EXPIRY) !== 0 && readTime(words, (block >> 2) + FIXED_WORDS) <= nowMs
+        && slotOf(words, block) === 0 && store.isSpare(block)) {
         onExpired?.(block)
         store.remove(block)
       }
@@ -21,10 +22,14 @@ export function sweepBuckets(store: TableStore, cursor: number, nowMs: number, m
   return end >= geometry.buckets ? 0 : end
 }
 
-/** Empties the table, a group of buckets at a time; a writer that dies in between has removed a part. */
+/** Removes all entries, a group of buckets at a time; a writer that dies in between has removed a part. Prepared blocks stay. */
 export function clearTable(store: TableStore): number {
-  const { words, geometry, pages, order } = store
+  const { words, geometry, pages, order, prepared } = store
   const count = store.entries
+  if (!prepared.isEmpty) {
+    while (order.oldest !== 0) store.remove(order.oldest)
+    return count
+  }
   for (let group = 0; group < geometry.groups; group++) {
     const version = versionOfGroup(group)
     if ((words[version + 1]! | words[version + 2]! | words[version + 3]!) === 0) continue

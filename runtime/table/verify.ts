@@ -1,5 +1,5 @@
 /** For tests: whether the table and the writer's books are what they should be. */
-import { BLOCK_BITS, BYTES_USED_WORD, HASH, headOfBucket, keyLengthOf, keyOffset, LENS } from './layout.js'
+import { BLOCK_BITS, BYTES_USED_WORD, HASH, headOfBucket, keyLengthOf, keyOffset, LENS, slotOf } from './layout.js'
 import type { TableStore } from './store.js'
 import { Survey } from './survey.js'
 
@@ -23,6 +23,9 @@ export function verifyTable(store: TableStore): void {
   }
   if (met !== survey.entries || order.newest !== last) fail(`the order holds ${met} of ${survey.entries} entries`)
   for (let bucket = 0; bucket < geometry.buckets; bucket++) verifyKeys(store, words[headOfBucket(bucket)]! & BLOCK_BITS)
+  for (const block of survey.prepared) if (!store.prepared.has(slotOf(words, block), block)) fail(`block ${block} is prepared, and not in the list`)
+  const listed = store.prepared.slots.reduce((count, slot) => count + store.prepared.of(slot).length, 0)
+  if (listed !== survey.prepared.length) fail(`${survey.prepared.length} blocks are prepared, and ${listed} are listed`)
   if (store.kept !== 0) fail('an entry is still kept from eviction')
 }
 
@@ -31,8 +34,11 @@ function verifyKeys(store: TableStore, head: number): void {
   for (let block = head; block !== 0; block = words[block >> 2]!) {
     const lens = words[(block >> 2) + LENS]!
     const at = block + keyOffset(lens)
-    const found = store.find(words[(block >> 2) + HASH]!, bytes, at, at + keyLengthOf(lens))
+    const found = store.findPrepared(slotOf(words, block), words[(block >> 2) + HASH]!, bytes, at, at + keyLengthOf(lens))
     if (found !== block) fail(`blocks ${found} and ${block} have the same key`)
+    if (slotOf(words, block) !== 0 && store.findBehind(block) !== store.find(store.hashOf(block), bytes, at, at + keyLengthOf(lens))) {
+      fail(`block ${block} is prepared behind the entry that it replaces`)
+    }
   }
 }
 

@@ -8,15 +8,15 @@
  * May be relied on: whatever `put`, `setTimes` and `remove` returned for is visible to every reader that starts later. A
  * block is valid until the next change. Not: calls from more than one thread.
  */
-import type { Scratch } from '../codec/scratch.js'
-import { CacheError } from '../errors.js'
-import { MAX_TIME_MS } from '../clock.js'
-import { copyBytes, readTime, ViewOf, writeTime } from './bytes.js'
+import { Scratch } from '../codec/scratch.js'
+import { copyBytes, readTime, ViewOf } from './bytes.js'
+import { Draft, fillExpiry, fillModified } from './draft.js'
 import {
-  BLOCK_BITS, BYTES_USED_WORD, FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, keyLengthOf, keyOffset, LARGE, LARGE_BYTES, largeWord,
-  LENS, MAX_KEY_BYTES, MAX_MODIFIED_MS, MODIFIED, OPTIONAL_BYTES, POLICY_BYTE, SEGMENT_BYTES,
+  BLOCK_BITS, BYTES_USED_WORD, FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LARGE, largeWord,
+  LENS, MODIFIED, POLICY_BYTE, SEGMENT_BYTES,
 } from './layout.js'
-import { segmentLength, unpinSegments, writeSegments } from './large.js'
+import { segmentLength } from './large.js'
+import { finishSlot, takeOutPrepared, undoSlot } from './prepared.js'
 import { clearTable, sweepBuckets } from './sweep.js'
 import { repairTable } from './repair.js'
 import { Room, type FullPolicy } from './room.js'
@@ -26,19 +26,24 @@ import { verifyTable } from './verify.js'
 export class TableWriter {
   /** How many entries `sweep` has removed. */
   swept = 0
+  /** The transaction on whose behalf `find`, `put`, `setTimes` and `remove` are called; 0 outside of one. */
+  slot = 0
   /** The longest encoded key that this table takes: what fits the largest block even if the value does not. */
   readonly maxKeyBytes: number
   /** The longest encoded value: a quarter of the table. */
   readonly maxValueBytes: number
   readonly #store: TableStore
   readonly #room: Room
-  readonly #keyView = new ViewOf()
-  readonly #valueView = new ViewOf()
+  readonly #draft: Draft
+  readonly #scratchView = new ViewOf()
+  /** A copy of an entry that is prepared anew. */
+  readonly #copy = new Scratch()
 
   private constructor(store: TableStore, policy: FullPolicy) {
     this.#store = store
     this.#room = new Room(store, policy)
-    this.maxKeyBytes = Math.min(MAX_KEY_BYTES, store.classes.maxBlockBytes - FIXED_BYTES - OPTIONAL_BYTES - LARGE_BYTES)
+    this.#draft = new Draft(store, this.#room)
+    this.maxKeyBytes = this.#draft.maxKeyBytes
     this.maxValueBytes = store.geometry.maxValueBytes
   }
 
@@ -83,9 +88,24 @@ export class TableWriter {
     return this.#store.order.newerThan(block)
   }
 
-  /** The block of a key, 0 if it is absent; expired entries are found. */
+  /** Says which entries are locked, by a signed hash: these are neither evicted nor swept. */
+  get isLocked(): ((hash: number) => boolean) | undefined {
+    return this.#store.isLocked
+  }
+
+  set isLocked(ask: ((hash: number) => boolean) | undefined) {
+    this.#store.isLocked = ask
+  }
+
+  /** The block of a key, 0 if it is absent; expired entries are found. Under a slot: as its transaction has left the key. */
   find(hash: number, bytes: Buffer, keyStart: number, keyEnd: number): number {
-    return this.#store.find(hash, bytes, keyStart, keyEnd)
+    const store = this.#store
+    hash |= 0
+    if (this.slot !== 0) {
+      const own = store.findPrepared(this.slot, hash, bytes, keyStart, keyEnd)
+      if (own !== 0) return isRemoval(store.words[(own >> 2) + LENS]!) ? 0 : own
+    }
+    return store.find(hash, bytes, keyStart, keyEnd)
   }
 
   /** When the entry expires in ms since 1970, 0 for never. */
@@ -161,52 +181,26 @@ export class TableWriter {
    *   table; `ERR_FULL` with policy `'none'`. Nothing has changed then
    */
   put(hash: number, keyBytes: Buffer, keyStart: number, keyEnd: number, valueBytes: Buffer, valueStart: number, valueEnd: number, modifiedMs: number, expiresMs: number, durationMs: number): boolean {
-    const store = this.#store
-    const { words, pages, classes, order } = store
-    const keyLength = keyEnd - keyStart
-    const valueLength = valueEnd - valueStart
-    let flags = expiresMs > 0 ? HAS_EXPIRY : 0
-    let size = FIXED_BYTES + (flags >>> 24) + keyLength + valueLength
-    let segments = 0
     hash |= 0
-    this.#checkLengths(keyLength, valueLength)
-    // Whether a value is large must not depend on what can be added to the block later: `setTimes` copies the block as it is.
-    if (FIXED_BYTES + OPTIONAL_BYTES + keyLength + valueLength > classes.maxBlockBytes) {
-      flags |= LARGE
-      size = FIXED_BYTES + ((flags >>> 24) & 16) + LARGE_BYTES + keyLength
-      store.kept = store.find(hash, keyBytes, keyStart, keyEnd)
-      try {
-        segments = writeSegments(store, this.#room, hash, valueBytes, this.#valueView.of(valueBytes), valueStart, valueEnd)
-      } finally {
-        store.kept = 0
-      }
+    if (this.slot !== 0) {
+      const isNew = this.find(hash, keyBytes, keyStart, keyEnd) === 0
+      this.prepare(this.slot, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
+      return isNew
     }
-    const sizeClass = classes.ofUnits[(size + 7) >> 3]!
-    let block = pages.take(sizeClass, this.#room.policy === 'none' ? 1 : 0)
-    if (block === 0) block = this.#takeForPut(sizeClass, hash, keyBytes, keyStart, keyEnd, segments)
-
+    const store = this.#store
+    const { words, order } = store
+    const draft = this.#draft
+    draft.set(0, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
+    const block = draft.take(true)
     const old = store.find(hash, keyBytes, keyStart, keyEnd)
     const reference = store.reference
-    const word = block >> 2
-    const lens = flags | keyLength | ((flags & LARGE) === 0 ? valueLength << 14 : 0)
-    words[word] = old === 0 ? words[reference]! & BLOCK_BITS : words[old >> 2]!
-    words[word + HASH] = hash
-    words[word + LENS] = lens
-    this.#fillModified(word, modifiedMs, old === 0 ? 0 : this.policyByte(old))
-    if (expiresMs > 0) this.#fillExpiry(word, expiresMs, durationMs)
-    const keyAt = block + keyOffset(lens)
-    const { bytes, view } = store
-    for (let from = keyStart, to = keyAt; from < keyEnd; from++, to++) bytes[to] = keyBytes[from]!
-    if ((flags & LARGE) === 0) {
-      copyBytes(bytes, view, keyAt + keyLength, valueBytes, this.#valueView.of(valueBytes), valueStart, valueEnd)
+    if (old === 0) {
+      draft.fill(block, words[reference]! & BLOCK_BITS, 0)
+      order.prepareNewest(block)
     } else {
-      words[largeWord(word, lens)] = valueLength
-      words[largeWord(word, lens) + 1] = segments
-      unpinSegments(store, segments)
+      draft.fill(block, words[old >> 2]!, this.policyByte(old))
+      order.prepareInstead(block, old)
     }
-    if (old === 0) order.prepareNewest(block)
-    else order.prepareInstead(block, old)
-
     store.publish(reference, block, hash)
     order.join(block)
     if (old === 0) store.entries++
@@ -221,6 +215,7 @@ export class TableWriter {
    * @throws `ERR_FULL` with policy `'none'`, if an expiry does not fit beside it. Nothing has changed then
    */
   setTimes(block: number, modifiedMs: number, expiresMs: number, durationMs: number): number {
+    if (this.slot !== 0) return this.#prepareTimes(block, modifiedMs, expiresMs, durationMs)
     const store = this.#store
     const { words, bytes, pages, classes, order } = store
     const oldLens = words[(block >> 2) + LENS]!
@@ -245,8 +240,8 @@ export class TableWriter {
     words[word] = words[old >> 2]!
     words[word + HASH] = hash
     words[word + LENS] = lens
-    this.#fillModified(word, modifiedMs, this.policyByte(old))
-    if (expiresMs > 0) this.#fillExpiry(word, expiresMs, durationMs)
+    fillModified(words, word, modifiedMs, this.policyByte(old))
+    if (expiresMs > 0) fillExpiry(words, word, expiresMs, durationMs)
     copyBytes(bytes, store.view, moved + to, bytes, store.view, old + from, old + from + length)
     order.prepareInstead(moved, old)
 
@@ -259,7 +254,77 @@ export class TableWriter {
 
   /** Removes an entry. */
   remove(block: number): void {
-    this.#store.remove(block)
+    if (this.slot === 0) return this.#store.remove(block)
+    const copy = this.#copy
+    copy.reset()
+    this.copyKey(block, copy)
+    this.prepareRemoval(this.slot, this.#store.hashOf(block), copy.bytes, 0, copy.end)
+  }
+
+  /**
+   * Prepares an entry for the transaction in a slot: readers see it once that is committed. What the transaction prepared for
+   * the key before is replaced. The key has to be locked from before this until after `finish` or `undo`. See `put`.
+   *
+   * @param valueBytes at least one byte of value
+   * @returns the block
+   * @throws `ERR_TOO_LARGE`, and `ERR_FULL` also where `put` would find room: the old entry keeps its own. Nothing has changed then
+   */
+  prepare(slot: number, hash: number, keyBytes: Buffer, keyStart: number, keyEnd: number, valueBytes: Buffer, valueStart: number, valueEnd: number, modifiedMs: number, expiresMs: number, durationMs: number): number {
+    const store = this.#store
+    const draft = this.#draft
+    hash |= 0
+    draft.set(slot, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
+    const block = draft.take(false)
+    const before = store.findPrepared(slot, hash, keyBytes, keyStart, keyEnd)
+    if (before !== 0) {
+      draft.fill(block, store.words[before >> 2]!, 0)
+    } else {
+      // In front of the entry that it replaces, which is what `reference` refers to, or of the whole chain.
+      store.find(hash, keyBytes, keyStart, keyEnd)
+      draft.fill(block, store.words[store.reference]! & BLOCK_BITS, 0)
+    }
+    store.publish(store.reference, block, hash)
+    store.prepared.add(slot, block)
+    if (before !== 0) {
+      store.prepared.delete(slot, before)
+      store.free(before)
+    }
+    return block
+  }
+
+  /** Prepares the removal of a key: once the transaction is committed, it is missing. See `prepare`. */
+  prepareRemoval(slot: number, hash: number, keyBytes: Buffer, keyStart: number, keyEnd: number): void {
+    const store = this.#store
+    hash |= 0
+    if (store.find(hash, keyBytes, keyStart, keyEnd) !== 0) {
+      this.prepare(slot, hash, keyBytes, keyStart, keyEnd, keyBytes, keyEnd, keyEnd, 0, 0, 0)
+      return
+    }
+    const before = store.findPrepared(slot, hash, keyBytes, keyStart, keyEnd)
+    if (before !== 0) takeOutPrepared(store, slot, before)
+  }
+
+  /** The block that a slot's transaction has prepared for a key, also to remove it; 0 if there is none. */
+  prepared(slot: number, hash: number, keyBytes: Buffer, keyStart: number, keyEnd: number): number {
+    return this.#store.findPrepared(slot, hash | 0, keyBytes, keyStart, keyEnd)
+  }
+
+  /** Slots that have prepared blocks in this table. Of those that `open` finds, each has to be finished or undone. */
+  preparedSlots(): number[] {
+    return this.#store.prepared.slots
+  }
+
+  /**
+   * Makes entries of what a transaction has prepared, in the places of those that they replace, and removes what it removes.
+   * The slot has to be committed: readers see no difference. After it, no block carries the slot. May be done again.
+   */
+  finish(slot: number): void {
+    finishSlot(this.#store, slot)
+  }
+
+  /** Takes out what a transaction has prepared. The slot must not be committed. After it, no block carries it. May be done again. */
+  undo(slot: number): void {
+    undoSlot(this.#store, slot)
   }
 
   /** Removes everything; returns how many entries there were. Readers may see a part of it while it runs. */
@@ -286,48 +351,19 @@ export class TableWriter {
     verifyTable(this.#store)
   }
 
-  #takeForPut(sizeClass: number, hash: number, key: Buffer, keyStart: number, keyEnd: number, segments: number): number {
-    const store = this.#store
-    const old = store.find(hash, key, keyStart, keyEnd)
-    store.kept = old
-    try {
-      return this.#room.take(sizeClass, old !== 0 && store.pages.classOf[old >>> store.geometry.pageShift] === sizeClass)
-    } catch (error) {
-      unpinSegments(store, segments)
-      store.freeSegments(segments)
-      throw error
-    } finally {
-      store.kept = 0
-    }
-  }
-
-  #checkLengths(keyLength: number, valueLength: number): void {
-    const { maxValueBytes } = this.#store.geometry
-    if (keyLength > this.maxKeyBytes) {
-      throw new CacheError('ERR_TOO_LARGE', `a key of ${keyLength} encoded bytes; this table takes ${this.maxKeyBytes}`,
-        { bytes: keyLength, limit: this.maxKeyBytes })
-    }
-    if (valueLength > maxValueBytes) {
-      throw new CacheError('ERR_TOO_LARGE', `a value of ${valueLength} encoded bytes; this table takes ${maxValueBytes}, a quarter of its memory`,
-        { bytes: valueLength, limit: maxValueBytes })
-    }
-  }
-
-  #fillModified(word: number, ms: number, policy: number): void {
-    const { words } = this.#store
-    const time = ms > MAX_MODIFIED_MS ? MAX_MODIFIED_MS : ms > 0 ? ms : 0
-    words[word + MODIFIED] = time | 0
-    words[word + MODIFIED + 1] = (time / 4294967296) | (policy << 16)
-  }
-
-  #fillExpiry(word: number, expiresMs: number, durationMs: number): void {
-    writeTime(this.#store.words, word + FIXED_WORDS, Math.min(expiresMs, MAX_TIME_MS))
-    writeTime(this.#store.words, word + FIXED_WORDS + 2, Math.min(Math.max(0, durationMs), MAX_TIME_MS))
+  /** Copies the entry: its own block may move, and its segments stay its own, while room is made for the prepared one. */
+  #prepareTimes(block: number, modifiedMs: number, expiresMs: number, durationMs: number): number {
+    const copy = this.#copy
+    copy.reset()
+    this.copyKey(block, copy)
+    const keyEnd = copy.end
+    this.copyValue(block, copy)
+    return this.prepare(this.slot, this.#store.hashOf(block), copy.bytes, 0, keyEnd, copy.bytes, keyEnd, copy.end, modifiedMs, expiresMs, durationMs)
   }
 
   #append(into: Scratch, from: number, length: number): void {
     into.ensure(length)
-    copyBytes(into.bytes, this.#keyView.of(into.bytes), into.end, this.#store.bytes, this.#store.view, from, from + length)
+    copyBytes(into.bytes, this.#scratchView.of(into.bytes), into.end, this.#store.bytes, this.#store.view, from, from + length)
     into.end += length
   }
 }

@@ -1,0 +1,103 @@
+/**
+ * Blocks that transactions have prepared in this table: the writer's list of them, and what becomes of them.
+ *
+ * A prepared block counts from the moment at which its slot is committed, wherever its removal from the transaction has got
+ * to: first the entry that it replaces goes out of the chain, then its slot becomes 0, then the version moves. A writer that
+ * dies in between leaves a block that is found again, and is finished or undone again, by the state of its slot.
+ */
+import { isRemoval, LENS, POLICY_BYTE, tagWord } from './layout.js'
+import type { TableStore } from './store.js'
+
+/** The list: private memory of the writer, rebuilt by the survey when a table is opened. */
+export class PreparedBlocks {
+  readonly #bySlot = new Map<number, Set<number>>()
+
+  /** Slots that have prepared blocks here. */
+  get slots(): number[] {
+    return [...this.#bySlot.keys()]
+  }
+
+  get isEmpty(): boolean {
+    return this.#bySlot.size === 0
+  }
+
+  /** The blocks of a slot, in no particular order. A copy. */
+  of(slot: number): number[] {
+    return [...this.#bySlot.get(slot) ?? []]
+  }
+
+  has(slot: number, block: number): boolean {
+    return this.#bySlot.get(slot)?.has(block) === true
+  }
+
+  add(slot: number, block: number): void {
+    const blocks = this.#bySlot.get(slot)
+    if (blocks === undefined) this.#bySlot.set(slot, new Set([block]))
+    else blocks.add(block)
+  }
+
+  delete(slot: number, block: number): void {
+    const blocks = this.#bySlot.get(slot)
+    if (blocks?.delete(block) === true && blocks.size === 0) this.#bySlot.delete(slot)
+  }
+
+  /** A block has moved to another place. */
+  move(slot: number, from: number, to: number): void {
+    const blocks = this.#bySlot.get(slot)!
+    blocks.delete(from)
+    blocks.add(to)
+  }
+}
+
+/** Makes entries of what a committed transaction has prepared; see `TableWriter.finish`. */
+export function finishSlot(store: TableStore, slot: number): void {
+  for (const block of store.prepared.of(slot)) {
+    if (isRemoval(store.words[(block >> 2) + LENS]!)) finishRemoval(store, block)
+    else finishEntry(store, block)
+    store.prepared.delete(slot, block)
+  }
+}
+
+/** Takes out what a transaction has prepared; see `TableWriter.undo`. */
+export function undoSlot(store: TableStore, slot: number): void {
+  for (const block of store.prepared.of(slot)) takeOutPrepared(store, slot, block)
+}
+
+/** Takes a prepared block out of its chain and frees it. */
+export function takeOutPrepared(store: TableStore, slot: number, block: number): void {
+  store.publish(store.referenceTo(block), store.words[block >> 2]!, store.hashOf(block))
+  store.prepared.delete(slot, block)
+  store.free(block)
+}
+
+function finishEntry(store: TableStore, block: number): void {
+  const { words, bytes, order } = store
+  const old = store.findBehind(block)
+  if (old === 0) {
+    order.prepareNewest(block)
+  } else {
+    order.prepareInstead(block, old)
+    bytes[block + POLICY_BYTE] = bytes[old + POLICY_BYTE]!
+    store.relink(store.reference, words[old >> 2]!)
+  }
+  Atomics.store(words, tagWord(block >> 2, words[(block >> 2) + LENS]!), 0)
+  store.bump(store.hashOf(block))
+  order.join(block)
+  if (old === 0) store.entries++
+  else store.free(old)
+}
+
+function finishRemoval(store: TableStore, block: number): void {
+  const { words, order } = store
+  const hash = store.hashOf(block)
+  const old = store.findBehind(block)
+  // First: once the removal is out, nothing says any more that the entry does not count.
+  if (old !== 0) store.relink(store.reference, words[old >> 2]!)
+  store.publish(store.referenceTo(block), words[block >> 2]!, hash)
+  if (old !== 0) {
+    order.leave(old)
+    store.entries--
+    store.free(old)
+  }
+  store.free(block)
+}
