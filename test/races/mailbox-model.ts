@@ -18,6 +18,11 @@
  * RESTART   for each lane: if taken ≠ done, one message is in doubt. If replyTail ≠ replyFrom its reply went out; if not, and
  *           it is an ask of a living client, publish `crashed` in the room that was reserved. Store done = taken. Ring
  *           the client, whatever its flag says: the consumer before may have died just before it would have rung
+ * DEFER     as HANDLE up to `run` · keep the message · store `defers` = 1 · store `done`, without a reply · ring. Later, between messages, in any
+ *           order, when there is room: write the reply · store `replyTail` · forget the message · ring
+ * LOSS      a restart whose lane has `defers` set, of a consumer that kept its deferred messages only in its own memory: before anything
+ *           else of that lane, when there is room, publish `lost` with the position `done` as it was found. What the client
+ *           sent up to there and has no answer to never gets one. A consumer that keeps them in shared memory answers them instead
  * REAP      a client is dead: store `closed` · ring the consumer, for the client may have died before it did. What it
  *           published runs, without replies; when the lane is empty the consumer gives it back
  *
@@ -40,6 +45,7 @@
  * | armed       | client, `Atomics.store`          | consumer after `done`        | a sequential order one of the two sees        |
  * | bells       | `Atomics.add` and notify         | `Atomics.wait`, `waitAsync`  | loaded before the last look, so a ring after  |
  * |             |                                  |                              | it makes the wait return at once              |
+ * | defers      | consumer, plain, before `done`   | the next consumer            | a thread's end orders what it wrote before    |
  * | closed      | the reaper, then the consumer    | consumer                     | never set back while the client's words are   |
  * |             |                                  |                              | in use                                        |
  *
@@ -51,6 +57,8 @@
  * - The client is rung after `done`, not after `replyTail`: one that waits for room would look at the old `done` and sleep on.
  *   Tells ring too, for the same reason.
  * - The consumer is rung for room in the reply ring, not for requests alone.
+ * - A deferred reply may come twice from a consumer that keeps what it deferred: it died between publishing and forgetting. The client
+ *   drops the second one.
  *
  * Positions and rings are counted in frames here; bytes change nothing but the arithmetic. The consumer neither spins nor
  * polls in the model, nor does the client: every time it finds nothing it goes to sleep, which is the worst case. A wait never wakes without reason here.
@@ -64,7 +72,8 @@
 
 import { layout, type Model, type OfferStep, type State } from './model-checker.js'
 
-type HandleInstruction = 'note' | 'take' | 'run' | 'write reply' | 'publish reply' | 'done' | 'look' | 'ring' | 'notify'
+type HandleInstruction = 'note' | 'take' | 'run' | 'write reply' | 'publish reply' | 'keep' | 'mark' | 'done' | 'look' | 'ring' | 'notify'
+type AnswerInstruction = 'write' | 'publish' | 'forget' | 'look' | 'ring' | 'notify'
 type RestartInstruction = 'judge' | 'write crashed' | 'publish crashed' | 'done' | 'ring' | 'notify'
 type SendInstruction = 'write' | 'publish' | 'look' | 'ring' | 'notify'
 type CollectInstruction = 'settle' | 'head' | 'look' | 'ring' | 'notify'
@@ -74,6 +83,9 @@ type ReapInstruction = 'close' | 'ring' | 'notify'
 export interface MailboxPrograms {
   readonly send: readonly SendInstruction[]
   readonly handle: readonly HandleInstruction[]
+  readonly defer: readonly HandleInstruction[]
+  /** A deferred reply, and `lost`. */
+  readonly answer: readonly AnswerInstruction[]
   readonly collect: readonly CollectInstruction[]
   readonly consumerSleep: readonly SleepInstruction[]
   readonly clientSleep: readonly SleepInstruction[]
@@ -87,6 +99,10 @@ export interface MailboxPrograms {
   readonly reserves: boolean
   /** Whether a closed lane is drained without replies. */
   readonly dropsReplies: boolean
+  /** Whether a deferred reply waits for room. */
+  readonly waitsForRoom: boolean
+  /** The position that a restart says what is lost by. */
+  readonly lostUpTo: 'done' | 'tail' | 'nothing'
 }
 
 /** The protocol as it is meant. */
@@ -94,6 +110,8 @@ export const MAILBOX_PROGRAMS: MailboxPrograms = {
   send: ['write', 'publish', 'look', 'ring', 'notify'],
   handle: ['note', 'take', 'run', 'write reply', 'publish reply', 'done', 'look', 'ring', 'notify'],
   collect: ['settle', 'head', 'look', 'ring', 'notify'],
+  defer: ['note', 'take', 'run', 'keep', 'mark', 'done', 'look', 'ring', 'notify'],
+  answer: ['write', 'publish', 'forget', 'look', 'ring', 'notify'],
   consumerSleep: ['expect', 'flag', 'look', 'wait'],
   clientSleep: ['expect', 'flag', 'look', 'wait'],
   restart: ['judge', 'write crashed', 'publish crashed', 'done', 'ring', 'notify'],
@@ -102,12 +120,16 @@ export const MAILBOX_PROGRAMS: MailboxPrograms = {
   roomAfter: 'done',
   reserves: true,
   dropsReplies: true,
+  waitsForRoom: true,
+  lostUpTo: 'done',
 }
 
 export interface MailboxConfig {
   readonly name: string
-  /** What each client sends, in order: at most 6 each. */
-  readonly lanes: readonly (readonly ('ask' | 'tell')[])[]
+  /** What each client sends, in order: at most 6 each. `defer` is an ask that is answered later. */
+  readonly lanes: readonly (readonly ('ask' | 'tell' | 'defer')[])[]
+  /** Whether what is deferred survives the consumer. */
+  readonly durable?: boolean
   /** The room of a ring, in frames. */
   readonly requestRoom: number
   readonly replyRoom: number
@@ -116,12 +138,14 @@ export interface MailboxConfig {
   readonly programs?: Partial<MailboxPrograms>
 }
 
-const CONSUMER = { scanning: 0, handling: 1, settingOut: 2, asleep: 3, waking: 4, dead: 5, restarting: 6 } as const
+const CONSUMER = { scanning: 0, handling: 1, settingOut: 2, asleep: 3, waking: 4, dead: 5, restarting: 6, answering: 7 } as const
 const CLIENT = { choosing: 0, nothingToCollect: 1, nothingToSend: 2, sending: 3, collecting: 4, settingOut: 5, lookingForRoom: 6, asleep: 7, waking: 8, dead: 9 } as const
+/** What `replying` says of a message that is answered later. */
+const DEFERRED = 2
 const OPEN = 0
 const CLOSED = 1
 const GIVEN_BACK = 2
-const REPLY = { result: 1, crashed: 2 } as const
+const REPLY = { result: 1, crashed: 2, lost: 3 } as const
 
 export function mailboxModel(config: MailboxConfig): Model {
   const { requestRoom, replyRoom } = config
@@ -130,9 +154,12 @@ export function mailboxModel(config: MailboxConfig): Model {
   const at = layout({
     // shared memory, for each lane; a frame is the number of its message, from 1, and for a reply what it says
     tail: lanes, taken: lanes, done: lanes, replyFrom: lanes, replyTail: lanes, replyHead: lanes, armed: lanes, bell: lanes, closed: lanes,
+    defers: lanes,
     requests: lanes * requestRoom, replies: lanes * replyRoom,
     // shared memory of the mailbox
     sleeping: 1, consumerBell: 1,
+    // what is deferred, a bit set: in shared memory or the consumer's own; and the position + 1 that it owes a `lost` for
+    deferred: lanes, owes: lanes,
     // the consumer: the message at work and whether it writes a reply
     phase: 1, pc: 1, lane: 1, message: 1, replying: 1, consumerKills: 1,
     // each client, whether it found nobody to ring, and who reaps it
@@ -140,7 +167,8 @@ export function mailboxModel(config: MailboxConfig): Model {
     // for judging only, each a bit set of messages: run, settled with a result, settled as unknown, in doubt when the consumer died
     ran: lanes, settled: lanes, unknown: lanes, doubted: lanes,
   })
-  const isAsk = (lane: number, message: number): boolean => config.lanes[lane]![message - 1] === 'ask'
+  const isAsk = (lane: number, message: number): boolean => config.lanes[lane]![message - 1] !== 'tell'
+  const isDeferred = (lane: number, message: number): boolean => config.lanes[lane]![message - 1] === 'defer'
   const sent = (lane: number): number => config.lanes[lane]!.length
   const has = (bits: number, message: number): boolean => (bits & (1 << message)) !== 0
 
@@ -154,13 +182,25 @@ export function mailboxModel(config: MailboxConfig): Model {
 
   // Two words are read in one step here. Both only grow, and only the consumer makes the condition false again, so
   // reading one after the other finds the same.
-  function workIn(state: State, lane: number): 'message' | 'give back' | undefined {
+  function workIn(state: State, lane: number): 'message' | 'lost' | 'give back' | undefined {
     const done = state[at.done + lane]!
     const closed = state[at.closed + lane]!
     if (closed === GIVEN_BACK) return undefined
-    if (state[at.tail + lane] === done) return closed === CLOSED ? 'give back' : undefined
-    const room = !programs.reserves || state[at.replyTail + lane]! - state[at.replyHead + lane]! < replyRoom
+    if (state[at.owes + lane] !== 0) return closed === CLOSED || hasReplyRoom(state, lane) ? 'lost' : undefined
+    if (state[at.tail + lane] === done) return closed === CLOSED && state[at.deferred + lane] === 0 ? 'give back' : undefined
+    const room = !programs.reserves || hasReplyRoom(state, lane)
     return room || !isAsk(lane, done + 1) || (closed === CLOSED && programs.dropsReplies) ? 'message' : undefined
+  }
+
+  function hasReplyRoom(state: State, lane: number): boolean {
+    return state[at.replyTail + lane]! - state[at.replyHead + lane]! < replyRoom
+  }
+
+  /** What was deferred and can be answered now. */
+  function answerable(state: State, lane: number): number[] {
+    if (state[at.owes + lane] !== 0) return []
+    if (state[at.closed + lane] === OPEN && programs.waitsForRoom && !hasReplyRoom(state, lane)) return []
+    return range(sent(lane)).filter((message) => has(state[at.deferred + lane]!, message))
   }
 
   function scan(next: State): void {
@@ -173,10 +213,25 @@ export function mailboxModel(config: MailboxConfig): Model {
     switch (state[at.phase]) {
       case CONSUMER.scanning: {
         const work = workIn(state, lane)
+        const answers = answerable(state, lane)
+        for (const message of answers) {
+          step(`answers message ${message} in lane ${lane}`, (next) => {
+            if (next[at.closed + lane] === OPEN) beginAnswer(next, message)
+            else next[at.deferred + lane]! &= ~(1 << message)
+          })
+        }
+        if (work === 'lost') {
+          return step(`says what is lost in lane ${lane}`, (next) => {
+            if (next[at.closed + lane] === OPEN) beginAnswer(next, 0)
+            else next[at.owes + lane] = 0
+          })
+        }
         if (work === 'message') {
           return step(`finds message ${state[at.done + lane]! + 1} in lane ${lane}`, (next) => {
             next[at.phase] = CONSUMER.handling
-            next[at.replying] = isAsk(lane, next[at.done + lane]! + 1) && (next[at.closed + lane] === OPEN || !programs.dropsReplies) ? 1 : 0
+            const message = next[at.done + lane]! + 1
+            const replies = isAsk(lane, message) && (next[at.closed + lane] === OPEN || !programs.dropsReplies)
+            next[at.replying] = isDeferred(lane, message) ? DEFERRED : replies ? 1 : 0
           })
         }
         if (work === 'give back') {
@@ -186,6 +241,7 @@ export function mailboxModel(config: MailboxConfig): Model {
             scan(next)
           })
         }
+        if (answers.length > 0) return
         return step(`finds nothing in lane ${lane}`, (next) => {
           if (++next[at.lane]! < lanes) return
           scan(next)
@@ -193,6 +249,7 @@ export function mailboxModel(config: MailboxConfig): Model {
         })
       }
       case CONSUMER.handling: return handle(lane, state, step)
+      case CONSUMER.answering: return answer(lane, state, step)
       case CONSUMER.settingOut: {
         const instruction = programs.consumerSleep[state[at.pc]!]!
         return step(`sleep: ${instruction}${instruction === 'look' ? ` at lane ${lane}` : ''}`, (next) => {
@@ -202,7 +259,7 @@ export function mailboxModel(config: MailboxConfig): Model {
           else if (instruction === 'wait') {
             next[at.phase] = next[at.consumerBell] === 0 ? CONSUMER.asleep : CONSUMER.waking
             next[at.pc] = next[at.consumerBell] = 0
-          } else if (workIn(next, lane) !== undefined) next[at.phase] = CONSUMER.waking
+          } else if (workIn(next, lane) !== undefined || answerable(next, lane).length > 0) next[at.phase] = CONSUMER.waking
           else if (++next[at.lane]! < lanes) next[at.pc]!--
           else next[at.lane] = 0
         })
@@ -217,7 +274,8 @@ export function mailboxModel(config: MailboxConfig): Model {
   }
 
   function handle(lane: number, state: State, step: OfferStep): void {
-    const instruction = programs.handle[state[at.pc]!]!
+    const program = state[at.replying] === DEFERRED ? programs.defer : programs.handle
+    const instruction = program[state[at.pc]!]!
     step(`lane ${lane}: ${instruction}`, (next) => {
       let wrong: string | undefined
       switch (instruction) {
@@ -226,14 +284,45 @@ export function mailboxModel(config: MailboxConfig): Model {
         case 'run': wrong = run(next, lane); break
         case 'write reply': wrong = writeReply(next, lane, REPLY.result); break
         case 'publish reply': next[at.replyTail + lane]!++; break
+        case 'keep': next[at.deferred + lane]! |= 1 << next[at.message]!; break
+        case 'mark': next[at.defers + lane] = 1; break
         case 'done': next[at.done + lane]!++; break
-        case 'look': if (next[at.armed + lane] === 0) next[at.pc] = programs.handle.lastIndexOf('notify'); break
+        case 'look': if (next[at.armed + lane] === 0) next[at.pc] = program.lastIndexOf('notify'); break
         case 'ring': moveClientBell(next, lane); break
         case 'notify': wakeClient(next, lane); break
       }
       do next[at.pc]!++
-      while (next[at.replying] === 0 && programs.handle[next[at.pc]!]?.endsWith('reply') === true)
-      if (next[at.pc]! >= programs.handle.length) scan(next)
+      while (next[at.replying] === 0 && program[next[at.pc]!]?.endsWith('reply') === true)
+      if (next[at.pc]! >= program.length) scan(next)
+      return wrong
+    })
+  }
+
+  /** `message` 0: says what is lost. */
+  function beginAnswer(next: State, message: number): void {
+    next[at.phase] = CONSUMER.answering
+    next[at.message] = message
+  }
+
+  function answer(lane: number, state: State, step: OfferStep): void {
+    const instruction = programs.answer[state[at.pc]!]!
+    const message = state[at.message]!
+    step(`lane ${lane}, ${message === 0 ? 'lost' : `deferred ${message}`}: ${instruction}`, (next) => {
+      let wrong: string | undefined
+      switch (instruction) {
+        case 'write':
+          wrong = message === 0 ? writeFrame(next, lane, (next[at.owes + lane]! - 1) * 4 + REPLY.lost) : writeReply(next, lane, REPLY.result)
+          break
+        case 'publish': next[at.replyTail + lane]!++; break
+        case 'forget':
+          if (message === 0) next[at.owes + lane] = 0
+          else next[at.deferred + lane]! &= ~(1 << message)
+          break
+        case 'look': if (next[at.armed + lane] === 0) next[at.pc] = programs.answer.lastIndexOf('notify'); break
+        case 'ring': moveClientBell(next, lane); break
+        case 'notify': wakeClient(next, lane); break
+      }
+      if (++next[at.pc]! >= programs.answer.length) scan(next)
       return wrong
     })
   }
@@ -251,8 +340,12 @@ export function mailboxModel(config: MailboxConfig): Model {
   }
 
   function writeReply(next: State, lane: number, kind: number): string | undefined {
+    return writeFrame(next, lane, next[at.message]! * 4 + kind)
+  }
+
+  function writeFrame(next: State, lane: number, frame: number): string | undefined {
     const position = next[at.replyTail + lane]!
-    next[at.replies + lane * replyRoom + (position % replyRoom)] = next[at.message]! * 4 + kind
+    next[at.replies + lane * replyRoom + (position % replyRoom)] = frame
     return position - next[at.replyHead + lane]! >= replyRoom ? 'a reply is overwritten before it was read' : undefined
   }
 
@@ -262,6 +355,9 @@ export function mailboxModel(config: MailboxConfig): Model {
       let wrong: string | undefined
       switch (instruction) {
         case 'judge':
+          if (next[at.defers + lane] === 1 && next[at.closed + lane] === OPEN && programs.lostUpTo !== 'nothing' && config.durable !== true) {
+            next[at.owes + lane] = next[at[programs.lostUpTo] + lane]! + 1
+          }
           if (next[at.taken + lane] === next[at.done + lane]) break
           next[at.message] = next[at.taken + lane]!
           next[at.replying] = isAsk(lane, next[at.message]!) && next[at.closed + lane] === OPEN && !repliedTo(next, lane) ? 1 : 0
@@ -395,11 +491,23 @@ export function mailboxModel(config: MailboxConfig): Model {
     else if (next[at.sleeping] === 0) next[at.cQuiet + lane] = 1
   }
 
-  /** Each ask settles once, in the order sent; with a result only if it ran, as unknown only if the consumer died over it. */
+  /**
+   * Each ask settles once, in the order sent unless it was deferred; with a result only if it ran, as unknown only if the consumer died
+   * over it.
+   */
   function settle(next: State, lane: number): string | undefined {
     const frame = next[at.replies + lane * replyRoom + (next[at.replyHead + lane]! % replyRoom)]!
     const message = frame >> 2
-    const wanted = waitingFor(next, lane)[0]
+    const waiting = waitingFor(next, lane)
+    if ((frame & 3) === REPLY.lost) {
+      const lost = waiting.filter((each) => each <= message)
+      const wrong = lost.find((each) => !has(next[at.doubted + lane]!, each))
+      for (const each of lost) next[at.unknown + lane]! |= 1 << each
+      return wrong === undefined ? undefined : `message ${wrong} is given up although nobody died who was to answer it`
+    }
+    const late = config.durable === true && isDeferred(lane, message) && !waiting.includes(message)
+    if (late) return undefined
+    const wanted = isDeferred(lane, message) ? waiting.find((each) => each === message) : waiting.find((each) => !isDeferred(lane, each))
     if (message !== wanted) return `a reply to message ${message} arrives, and the next one due is ${wanted}`
     if ((frame & 3) === REPLY.result) {
       if (!has(next[at.ran + lane]!, message)) return `message ${message} has a result and never ran`
@@ -418,6 +526,10 @@ export function mailboxModel(config: MailboxConfig): Model {
     step('the consumer dies', (next) => {
       for (let lane = 0; lane < lanes; lane++) {
         if (next[at.taken + lane] !== next[at.done + lane]) next[at.doubted + lane]! |= 1 << next[at.taken + lane]!
+        next[at.owes + lane] = 0
+        if (config.durable === true) continue
+        next[at.doubted + lane]! |= next[at.deferred + lane]!
+        next[at.deferred + lane] = 0
       }
       scan(next)
       next[at.phase] = CONSUMER.dead

@@ -166,6 +166,12 @@ describe('the mailbox’s protocol, every interleaving', () => {
     'two lanes, a death': { lanes: [['ask'], ['ask']] },
     'two lanes, two asks in one': { lanes: [['ask'], ['ask', 'ask']], consumerKills: 0 },
     'two lanes, of which one dies': { lanes: [['ask'], ['ask']], consumerKills: 0, clientKills: 1 },
+    'asks answered later and at once, a death': { lanes: [['defer', 'ask', 'defer']] },
+    'the same with room, a death': { lanes: [['defer', 'ask', 'defer']], requestRoom: 2, replyRoom: 2 },
+    'the same of a consumer that keeps what it deferred, two deaths': { lanes: [['defer', 'ask', 'defer']], consumerKills: 2, durable: true },
+    'two lanes, one answered later, a death': { lanes: [['defer'], ['ask']] },
+    'a client that dies before it was answered, and the consumer too': { lanes: [['defer', 'defer']], requestRoom: 2, clientKills: 1 },
+    'the same of a consumer that keeps what it deferred': { lanes: [['defer', 'defer']], requestRoom: 2, clientKills: 1, durable: true },
   }
   for (const [name, config] of Object.entries(configs)) {
     it(name, function () { holds(mailboxModel({ ...MAILBOX, ...config, name }), this.test) })
@@ -174,8 +180,9 @@ describe('the mailbox’s protocol, every interleaving', () => {
     holds(mailboxModel({ ...MAILBOX, name: 'expect later', programs: { consumerSleep: ['flag', 'expect', 'look', 'wait'] } }), this.test)
   })
 
-  const { send, handle, collect, restart, reap } = MAILBOX_PROGRAMS
+  const { send, handle, defer, answer, collect, restart, reap } = MAILBOX_PROGRAMS
   const tells: Partial<MailboxConfig> = { lanes: [['tell', 'tell']] }
+  const later: Partial<MailboxConfig> = { lanes: [['defer', 'ask', 'defer']] }
   const dies: Partial<MailboxConfig> = { lanes: [['ask', 'ask']], requestRoom: 2, clientKills: 1 }
   const faults: Record<string, { expects: RegExp; programs: Partial<MailboxPrograms>; config?: Partial<MailboxConfig> }> = {
     'done before the reply is written': { expects: /next one due/, programs: { handle: moved(handle, 'done', 'write reply') } },
@@ -204,6 +211,17 @@ describe('the mailbox’s protocol, every interleaving', () => {
     'a client that publishes before it writes': { expects: /overwritten/, programs: { send: moved(send, 'publish', 'write') } },
     'a client that frees a reply’s room and rings nobody': { expects: /nobody can step/, programs: { collect: ['settle', 'head'] } },
     'a client that frees a reply’s room before it read it': { expects: /next one due/, programs: { collect: moved(collect, 'head', 'settle') } },
+    'a restart that does not say what is lost': { expects: /nobody can step/, programs: { lostUpTo: 'nothing' }, config: later },
+    'a restart that calls lost what nobody has taken': { expects: /nobody died/, programs: { lostUpTo: 'tail' }, config: { ...later, requestRoom: 2 } },
+    'a deferral marked after the message is done': { expects: /nobody can step/, programs: { defer: [...without(defer, 'mark'), 'mark'] }, config: later },
+    'a deferred message kept after it is done': {
+      expects: /nobody can step/, programs: { defer: [...without(defer, 'keep'), 'keep'] }, config: { ...later, durable: true },
+    },
+    'a deferred message forgotten before its reply is published': {
+      expects: /nobody can step/, programs: { answer: moved(answer, 'forget', 'publish') }, config: { ...later, durable: true },
+    },
+    'a deferred reply that does not wait for room': { expects: /overwritten/, programs: { waitsForRoom: false }, config: { lanes: [['defer', 'defer']] } },
+    'a deferred reply that rings nobody': { expects: /nobody can step/, programs: { answer: without(answer, 'ring', 'notify') }, config: later },
     'a dead client that is not noticed': { expects: /nobody can step/, programs: { reap: [] }, config: dies },
     'a dead client’s lane closed without a ring': { expects: /nobody can step/, programs: { reap: ['close'] }, config: dies },
     'a dead client’s lane closed after the ring': { expects: /nobody can step/, programs: { reap: [...without(reap, 'close'), 'close'] }, config: dies },
