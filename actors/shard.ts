@@ -6,6 +6,7 @@
  */
 import type { ActorContext, Blueprint } from '../runtime/actor.js'
 import { defineRawActor } from '../runtime/actor.js'
+import { hasClasses } from '../runtime/codec/classes.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { decodeValue, encodeValue } from '../runtime/codec/value.js'
 import { functionNamed, loadFunctions } from '../runtime/functions.js'
@@ -88,7 +89,7 @@ export class Shard {
     const { scratch } = this
     scratch.reset()
     this.writer.copyValue(block, scratch)
-    return decodeValue(scratch.bytes, 0, scratch.end)
+    return hasClasses() ? this.limited(undefined, () => decodeValue(scratch.bytes, 0, scratch.end)) : decodeValue(scratch.bytes, 0, scratch.end)
   }
 
   /** Copies the encoded value of an entry into the scratch, as the reply. */
@@ -111,7 +112,17 @@ export class Shard {
     this.writer.put(this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
   }
 
-  /** Stores `value` under the request's key. `expireMs`: a time to live from now, `null` for none, not positive to remove the key. */
+  /** Encodes `value` into the scratch, to be stored and sent as the reply. Runs getters and `toData`: see `limited`. */
+  encode(value: unknown): typeof ENCODED {
+    this.scratch.reset()
+    encodeValue(value, this.scratch)
+    return ENCODED
+  }
+
+  /**
+   * Stores `value`, or what is `ENCODED`, under the request's key. `expireMs`: a time to live from now, `null` for none, not
+   * positive to remove the key.
+   */
   storeFor(request: Request, value: unknown, expireMs: number | null): void {
     const now = this.now()
     if (expireMs !== null && expireMs <= 0) {
@@ -147,17 +158,27 @@ export class Shard {
     return true
   }
 
-  /** Runs a registered function, under its time limit: one that hangs is killed with the thread. */
-  run(name: string, timeoutMs: number | undefined, args: readonly unknown[]): unknown {
+  /**
+   * Does what may run code of the application's: functions, `fromData`, `toData`, getters. What takes longer than the limit
+   * (default: the cache's) is killed with the thread, and its caller is told that nothing of it was done: `work` must not write the table.
+   */
+  limited<T>(timeoutMs: number | undefined, work: () => T): T {
+    this.#host.functionBegins(timeoutMs ?? this.config.functionTimeoutMs)
+    try {
+      return work()
+    } finally {
+      this.#host.functionEnds()
+    }
+  }
+
+  /** Calls a registered function. See `limited`. */
+  call(name: string, args: readonly unknown[]): unknown {
     const run = functionNamed(name, this.context.node)
     let result: unknown
-    this.#host.functionBegins(timeoutMs ?? this.config.functionTimeoutMs)
     try {
       result = run(...args)
     } catch (error) {
       throw new CacheError('ERR_FUNCTION_FAILED', `the function '${name}' failed: ${printable(error)}`, { cause: error ?? new Error(`threw ${printable(error)}`), function: name })
-    } finally {
-      this.#host.functionEnds()
     }
     if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
       Promise.resolve(result).catch(() => undefined)
@@ -191,7 +212,8 @@ export class Shard {
     try {
       result = actionOf(inlet.code).apply!(this, inlet)
     } catch (error) {
-      return fail(inlet, error)
+      // Nothing has changed, and what a function threw is read, which may run its getters.
+      return error instanceof CacheError && error.cause === undefined ? fail(inlet, error) : this.limited(undefined, () => fail(inlet, error))
     }
     if (result === ENCODED) inlet.finishWith(STATUS.value, this.scratch.bytes, 0, this.scratch.end)
     else reply(inlet, result)
@@ -199,8 +221,7 @@ export class Shard {
 
   #store(request: Request, value: unknown, modified: number, expires: number, duration: number): void {
     const { scratch } = this
-    scratch.reset()
-    encodeValue(value, scratch)
+    if (value !== ENCODED) this.encode(value)
     const { bytes, start, aEnd } = request
     this.writer.put(this.hash(request), bytes, start, aEnd, scratch.bytes, 0, scratch.end, modified, expires, duration)
   }

@@ -5,6 +5,7 @@ import { functionName, type FunctionReference } from '../../runtime/functions.js
 import { readDuration, type Duration } from '../../runtime/duration.js'
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { ENCODED, Shard } from '../shard.js'
 import type { Key } from '../../runtime/codec/key.js'
 
 /** Options of a call that runs a function: `args` is required exactly when the function has further parameters. */
@@ -69,19 +70,34 @@ export const getAndUpdate: Action = {
     return caller.send(getAndUpdate, options)
   },
   apply(shard, request) {
-    const [name, args, initial, timeoutMs] = shard.rest(request) as [string, unknown[], unknown, number | undefined]
+    const [name, args, initial, timeoutMs] = shard.limited(undefined, () => shard.rest(request)) as [string, unknown[], unknown, number | undefined]
     const block = shard.live(request)
-    const result = shard.run(name, timeoutMs, [block === 0 ? initial : shard.valueOf(block), ...args])
-    if (result === undefined) return undefined
-    if (result instanceof Ignore) return result.value as unknown
-    const value: unknown = result instanceof Commit ? result.value : result
-    if (value === undefined) throw new CacheError('ERR_UNSUPPORTED_VALUE', `the function '${name}' committed undefined, which cannot be stored; use ignore(undefined)`)
-    const expire = result instanceof Commit && result.options.expire !== undefined ? readExpire(result.options.expire, 'expire of commit') : undefined
+    const before = block === 0 ? initial : shard.valueOf(block)
+    const outcome = shard.limited(timeoutMs, () => outcomeOf(shard, name, shard.call(name, [before, ...args])))
+    if (outcome === undefined) return undefined
+    const { value, stores, expire } = outcome
+    if (!stores) return value
     if (expire !== undefined) shard.storeFor(request, value, expire)
     else if (block === 0) shard.storeNew(request, value)
     else shard.replaceValue(request, block, value)
     return value
   },
+}
+
+interface Outcome {
+  value: typeof ENCODED
+  stores: boolean
+  expire?: number | null | undefined
+}
+
+/** What is to become of a function's result. `undefined`: nothing, and nothing is returned. */
+function outcomeOf(shard: Shard, name: string, result: unknown): Outcome | undefined {
+  if (result === undefined) return undefined
+  if (result instanceof Ignore) return result.value === undefined ? undefined : { value: shard.encode(result.value), stores: false }
+  const value: unknown = result instanceof Commit ? result.value : result
+  if (value === undefined) throw new CacheError('ERR_UNSUPPORTED_VALUE', `the function '${name}' committed undefined, which cannot be stored; use ignore(undefined)`)
+  const expire = result instanceof Commit && result.options.expire !== undefined ? readExpire(result.options.expire, 'expire of commit') : undefined
+  return { value: shard.encode(value), stores: true, expire }
 }
 
 /** The time limit of one function call in milliseconds, `undefined` for the default. */

@@ -51,6 +51,11 @@ export function registerClass<T, D>(name: string, Class: abstract new (...args: 
   byPrototype.set(prototype, entry)
 }
 
+/** Whether decoding a value may run code of the application's on this thread. */
+export function hasClasses(): boolean {
+  return byName.size > 0
+}
+
 /** The class of this name, if this thread has it. */
 export function classNamed(name: string): RegisteredClass | undefined {
   return byName.get(name)

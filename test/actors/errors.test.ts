@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { attachCache, cacheSupervisor, CacheError, getCache, startCache, startNode, type Cache, type CacheNode } from 'scatterhoard'
 import { AttachedThread } from './attached-thread.js'
 import { expectTypeError, rejected, restartsOf, shardPaths, thrown, until } from './expectations.js'
-import { bad, sums, thrownKinds } from './functions.js'
+import { bad, Slow, sums, thrownKinds } from './functions.js'
 
 const FUNCTIONS = new URL('./functions.js', import.meta.url)
 
@@ -206,6 +206,27 @@ describe('errors of a cache', () => {
     await rejected(guarded.getAndUpdate('k', bad.hang, { functionTimeout: '20ms' }), 'ERR_FUNCTION_TIMEOUT')
     expect(await guarded.getAndUpdate('k', 'bad.sleep', { args: [200], functionTimeout: 2000 })).to.equal(200)
     await guarded.stop()
+  })
+
+  it('ERR_FUNCTION_TIMEOUT covers all of an application\'s code that runs for a call: getters, toData and fromData too', async () => {
+    const guarded = await node.startCache('guarded', { shards: 1, memory: '1mb', functionTimeout: 100, supervision: { maxRestarts: 0 } })
+    await guarded.put('kept', 1)
+    for (const how of ['getter', 'then', 'class', 'error']) {
+      const error = await rejected(guarded.getAndUpdate('kept', 'bad.hangLater', { args: [how] }), 'ERR_FUNCTION_TIMEOUT')
+      expect(error.outcome, how).to.equal('none')
+      expect(await guarded.get('kept'), how).to.equal(1)
+    }
+    await guarded.getAndUpdate('slow', 'bad.store')
+    await rejected(guarded.getAndUpdate('slow', 'sums.nothing'), 'ERR_FUNCTION_TIMEOUT')
+    await rejected(guarded.incr('slow'), 'ERR_FUNCTION_TIMEOUT')
+    await rejected(guarded.getAndUpdate('kept', 'sums.nothing', { args: [new Slow(false)] }), 'ERR_FUNCTION_TIMEOUT')
+    expect(await guarded.get('slow')).to.be.instanceOf(Slow)
+    await guarded.stop()
+  })
+
+  it('a result that differs each time it is read is stored as it is returned', async () => {
+    const returned = await cache.getAndUpdate('shifting', 'bad.shifting')
+    expect(await cache.get('shifting')).to.deep.equal(returned)
   })
 
   it('ERR_SHARD_CRASHED: a function that exits its thread; unknown, not run again, and nothing else is lost', async () => {
