@@ -12,6 +12,11 @@ export function numberActions(list: readonly Action[]): void {
   }
 }
 
+/** All actions that have a number, in the order of the numbers. */
+export function numberedActions(): readonly Action[] {
+  return actions
+}
+
 export function codeOf(action: Action): number {
   return codes.get(action)!
 }

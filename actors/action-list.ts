@@ -20,6 +20,7 @@ import { purge } from './actions/purge.js'
 import { put } from './actions/put.js'
 import { refresh } from './actions/refresh.js'
 import { size } from './actions/size.js'
+import { stats } from './actions/stats.js'
 import { sweep } from './actions/sweep.js'
 import { sync } from './actions/sync.js'
 import { take } from './actions/take.js'
@@ -30,7 +31,7 @@ import { update } from './actions/update.js'
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, getAndUpdate, inspect,
+  refresh, touch, clear, purge, getAndUpdate, inspect, stats,
 ]
 
 /** Messages that no handle offers. */

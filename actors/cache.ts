@@ -13,6 +13,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { ACTIONS } from './action-list.js'
 import type { Action, CacheActions, SpecialMessages, SpecialReplies } from './action.js'
 import { Caller, type CacheDescription } from './caller.js'
+import { callsOf, COUNTER } from './counters.js'
 
 /** Names of actions that are messages too. */
 export type ActionName = keyof CacheActions<unknown>
@@ -92,16 +93,19 @@ class Handle {
   getSync(key: unknown): unknown {
     const caller = this.#caller
     caller.key(key)
-    const value = caller.read()
-    if (value === MISSING) return undefined
-    return value === BUSY ? persevere(caller, () => caller.read()) : value
+    let value = caller.read()
+    if (value === BUSY) value = persevere(caller, () => caller.read())
+    if (caller.counters !== null) countSync(caller, COUNTER.getSync, value !== MISSING)
+    return value === MISSING ? undefined : value
   }
 
   existsSync(key: unknown): boolean {
     const caller = this.#caller
     caller.key(key)
-    const found = caller.locate()
-    return (found < 0 ? persevere(caller, () => locateOrBusy(caller)) : found) === 1
+    let found: unknown = caller.locate()
+    if (found === -1) found = persevere(caller, () => locateOrBusy(caller))
+    if (caller.counters !== null) countSync(caller, COUNTER.existsSync, found === 1)
+    return found === 1
   }
 
   // Not every path waits: an error of the arguments has to become a rejection too.
@@ -114,7 +118,7 @@ class Handle {
     const own = args[action.arity]
     if (own !== undefined && (typeof own !== 'object' || own === null)) throw invalidArgument(`the last argument of ${action.name} is an object of options`)
     args[action.arity] = { ...own, ...options }
-    return action.call(this.#caller, ...args as never[])
+    return perform(action, this.#caller, args)
   }
 
   tell(message: unknown): boolean {
@@ -123,7 +127,7 @@ class Handle {
     const caller = this.#caller
     caller.telling = true
     try {
-      return action.call(caller, ...args as never[]) as boolean
+      return perform(action, caller, args) as boolean
     } finally {
       caller.telling = false
     }
@@ -162,6 +166,18 @@ class Handle {
   }
 }
 
+/** Carries out an action and counts the call, unless its arguments are refused. */
+function perform(action: Action, caller: Caller, args: unknown[]): unknown {
+  const result = action.call(caller, ...args as never[])
+  caller.counters?.add(callsOf(action))
+  return result
+}
+
+function countSync(caller: Caller, calls: number, found: boolean): void {
+  caller.counters!.add(calls)
+  caller.countLookup(found)
+}
+
 function locateOrBusy(caller: Caller): unknown {
   const found = caller.locate()
   return found < 0 ? BUSY : found
@@ -172,7 +188,6 @@ function persevere(caller: Caller, read: () => unknown): unknown {
   const until = performance.now() + SYNC_READ_MS
   do {
     const value = read()
-    if (value === MISSING) return undefined
     if (value !== BUSY) return value
   } while (performance.now() < until)
   throw new CacheError('ERR_BUSY', `the entry was rewritten without pause for ${SYNC_READ_MS} ms; read it with get, which asks shard ${caller.shard}`)
@@ -180,12 +195,16 @@ function persevere(caller: Caller, read: () => unknown): unknown {
 
 // Each action becomes a method. Up to four parameters are passed on one by one: an array for each call would cost on hot paths.
 for (const action of ACTIONS) {
+  const calls = callsOf(action)
   Object.defineProperty(Handle.prototype, action.name, {
     configurable: true,
     writable: true,
     value: function method(this: Handle, a: unknown, b: unknown, c: unknown, d: unknown): Promise<unknown> {
       try {
-        return action.call(this.caller, a as never, b as never, c as never, d as never) as Promise<unknown>
+        const { caller } = this
+        const result = action.call(caller, a as never, b as never, c as never, d as never) as Promise<unknown>
+        if (caller.counters !== null) caller.counters.add(calls)
+        return result
       } catch (error) {
         // The reason of an aborted signal may be anything.
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors

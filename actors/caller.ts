@@ -17,6 +17,7 @@ import { TABLE_STATE } from '../runtime/table/layout.js'
 import { TableReader } from '../runtime/table/reader.js'
 import { codeOf } from './action-codes.js'
 import { checkCallOptions, type Action, type CallOptions } from './action.js'
+import { COUNTER, Counters } from './counters.js'
 import type { CacheConfig } from './options.js'
 
 /** What a thread needs to use a cache. */
@@ -25,6 +26,8 @@ export interface CacheDescription {
   id: string
   config: CacheConfig
   shards: { address: ActorAddress; table: SharedArrayBuffer }[]
+  /** What the cache counts, if it does (`stats: true`). */
+  counters?: SharedArrayBuffer
 }
 
 /** Unanswered writes are counted in so many cells, by hash: a power of two. */
@@ -44,6 +47,8 @@ export class Caller {
   /** The clock by which reads judge expiry; `null` if they do not (`lazy: false`). */
   readonly readClock: NodeClock | null
   readonly readers: TableReader[]
+  /** `null` if the cache does not count. */
+  readonly counters: Counters | null
   /** Of the last `key`. */
   hash = 0
   shard = 0
@@ -78,6 +83,7 @@ export class Caller {
     this.clock = client.clock
     this.readClock = this.config.lazy ? client.clock : null
     this.readers = description.shards.map(({ table }) => new TableReader(table, VALUE_DECODER))
+    this.counters = description.counters === undefined ? null : new Counters(description.counters, client.id)
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
     this.#maxValueBytes = this.config.tableBytes >>> 2
@@ -151,6 +157,11 @@ export class Caller {
   /** Looks the last `key` up without its value; see `TableReader.locate`. */
   locate(): 1 | 0 | -1 {
     return this.readers[this.shard]!.locate(this.hash, this.scratch.bytes, 0, this.#keyEnd, this.readClock)
+  }
+
+  /** Counts a key that was looked up in shared memory. */
+  countLookup(found: boolean): void {
+    this.counters?.add(found ? COUNTER.hits : COUNTER.misses)
   }
 
   /** As `read`, expired entries included. */

@@ -148,8 +148,9 @@ function describeCaches(started: readonly StartedActor[]): CacheDescription[] {
     if (definition !== 'shard') continue
     const { config, index } = args as ShardArguments
     const id = address.id.split('/').slice(0, -2).join('/')
-    const description = caches.get(id) ?? { id, config, shards: [] }
-    description.shards[index] = { address, table: buffers['table']! }
+    const { table, counters } = buffers
+    const description = caches.get(id) ?? { id, config, shards: [], ...counters && { counters } }
+    description.shards[index] = { address, table: table! }
     caches.set(id, description)
   }
   return [...caches.values()]

@@ -52,6 +52,8 @@ export interface CacheOptions {
   functions?: readonly FunctionsOption[]
   /** How long a function may run inside a shard before it is killed with its thread. Default 1 s. */
   functionTimeout?: Duration
+  /** Whether calls, hits, misses, writes and more are counted, for `stats()`. Default false. */
+  stats?: boolean
   /** How often and how soon shards are restarted. Default 20 times within 10 s, and at once unless the last start was no 10 ms ago. */
   supervision?: SupervisionOptions
 }
@@ -70,6 +72,7 @@ export interface CacheConfig {
   lazy: boolean
   functions: string[]
   functionTimeoutMs: number
+  stats: boolean
   /** Hash seed of the keys. Random, so that nobody can choose keys that collide. */
   seed: number
 }
@@ -81,7 +84,7 @@ export interface NodeConfig {
 }
 
 const NODE_NAMES = ['name', 'shardThreads', 'functions']
-const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'supervision']
+const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'stats', 'supervision']
 
 /**
  * A shard that ran for so long had taken up its table, and does not run the message again that it died of: it may start again
@@ -117,8 +120,6 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
   }
   const limit = ownOptions(or(own['limit'], {}), ['policy'], 'limit')
   const expiration = ownOptions(or(own['expiration'], {}), ['default', 'interval', 'lazy'], 'expiration')
-  const lazy = or(expiration['lazy'], true)
-  if (typeof lazy !== 'boolean') throw invalidOption('expiration.lazy', lazy, 'true or false')
   return {
     config: {
       name: readName(name, 'name'), shards, tableBytes,
@@ -126,9 +127,10 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       mailbox: readBounds(or(own['mailbox'], DEFAULT_BOUNDS), 'mailbox', readBytes),
       defaultExpireMs: readPositiveOrNull(or(expiration['default'], null), 'expiration.default'),
       intervalMs: readPositiveOrNull(or(expiration['interval'], 3000), 'expiration.interval'),
-      lazy,
+      lazy: readBoolean(or(expiration['lazy'], true), 'expiration.lazy'),
       functions: [...new Set([...node?.functions ?? [], ...readFunctions(own['functions'])])],
       functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
+      stats: readBoolean(or(own['stats'], false), 'stats'),
       seed: (Math.random() * 2 ** 32) | 0,
     },
     supervision: readSupervision(or(own['supervision'], {}), 'supervision', SHARD_RESET_AFTER_MS),
@@ -143,6 +145,11 @@ function readName(value: unknown, option: string): string {
 /** Not `??`: `null` is not left out, it is wrong. */
 function or(value: unknown, otherwise: unknown): unknown {
   return value === undefined ? otherwise : value
+}
+
+function readBoolean(value: unknown, option: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalidOption(option, value, 'true or false')
 }
 
 function readPositiveOrNull(value: unknown, option: string): number | null {

@@ -20,6 +20,7 @@ import { TableWriter } from '../runtime/table/writer.js'
 import { CacheError, printable } from '../runtime/errors.js'
 import { actionOf } from './action-codes.js'
 import './action-list.js'
+import { beginCounting, COUNTER, Counters } from './counters.js'
 import type { CacheConfig } from './options.js'
 
 /** After so many starts that failed on its table, a shard starts on an empty one. */
@@ -42,8 +43,8 @@ export class Shard {
   readonly context: ActorContext
   /** For values that the shard encodes, and copies of entries. */
   readonly scratch = new Scratch()
-  expirations = 0
-  evictions = 0
+  /** `null` if the cache does not count. */
+  readonly counters: Counters | null
   readonly #host: Host
   #sweepCursor = -1
 
@@ -52,7 +53,9 @@ export class Shard {
     this.config = config
     this.writer = writer
     this.#host = context.host
-    writer.onEvict = () => this.evictions++
+    const { counters } = context.buffers
+    this.counters = counters === undefined ? null : new Counters(counters, context.host.client.id)
+    if (this.counters !== null) writer.onEvict = () => this.counters!.add(COUNTER.evictions)
   }
 
   /** Milliseconds since the epoch, whole. */
@@ -110,6 +113,26 @@ export class Shard {
     const now = this.now()
     const expires = expireMs === null ? 0 : expiryAt(now, expireMs)
     this.writer.put(this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
+    this.counters?.add(COUNTER.writes)
+  }
+
+  /** Stores the request's own value over an entry of its key whose expiry and modified time stay. */
+  updateRequest(request: Request, block: number): void {
+    const { writer } = this
+    const { bytes, start, aEnd, bEnd } = request
+    writer.put(this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, writer.modifiedAt(block), writer.expiresAt(block), writer.duration(block))
+    this.counters?.add(COUNTER.writes)
+  }
+
+  /** Removes an entry because a caller wants it gone. */
+  remove(block: number): void {
+    this.writer.remove(block)
+    this.counters?.add(COUNTER.removals)
+  }
+
+  /** Counts a key that was looked up. */
+  countLookup(found: boolean): void {
+    this.counters?.add(found ? COUNTER.hits : COUNTER.misses)
   }
 
   /** Encodes `value` into the scratch, to be stored and sent as the reply. Runs getters and `toData`: see `limited`. */
@@ -127,7 +150,7 @@ export class Shard {
     const now = this.now()
     if (expireMs !== null && expireMs <= 0) {
       const block = this.find(request)
-      if (block !== 0) this.writer.remove(block)
+      if (block !== 0) this.remove(block)
       return
     }
     this.#store(request, value, now, expireMs === null ? 0 : expiryAt(now, expireMs), expireMs === null ? 0 : Math.ceil(expireMs))
@@ -149,7 +172,7 @@ export class Shard {
     const block = this.live(request)
     if (block === 0) return false
     if (expireMs !== null && expireMs <= 0) {
-      this.writer.remove(block)
+      this.remove(block)
       return true
     }
     const now = this.now()
@@ -224,12 +247,13 @@ export class Shard {
     if (value !== ENCODED) this.encode(value)
     const { bytes, start, aEnd } = request
     this.writer.put(this.hash(request), bytes, start, aEnd, scratch.bytes, 0, scratch.end, modified, expires, duration)
+    this.counters?.add(COUNTER.writes)
   }
 
   #sweep(cursor: number): number {
     const before = this.writer.swept
     const next = this.writer.sweep(cursor, this.context.now(), SWEEP_SLICE)
-    this.expirations += this.writer.swept - before
+    this.counters?.add(COUNTER.expirations, this.writer.swept - before)
     return next
   }
 }
@@ -245,11 +269,11 @@ const MAX_EXPIRY_MS = 8.64e15
 /** The threads that shards of all caches of a node share. */
 export const SHARD_POOL = 'shards'
 
-/** The blueprint of one shard. */
-export function shardBlueprint(config: CacheConfig, index: number, tableBufferBytes: number): Blueprint {
+/** The blueprint of one shard. `common`: the buffers that all shards of the cache share, with their sizes. */
+export function shardBlueprint(config: CacheConfig, index: number, tableBufferBytes: number, common: Record<string, number>): Blueprint {
   return {
     module: import.meta.url, definition: 'shard', args: { config, index } satisfies ShardArguments,
-    host: { kind: 'blocking', pool: SHARD_POOL, index }, mailbox: config.mailbox, preload: config.functions, buffers: { table: tableBufferBytes }, crashCode: 'ERR_SHARD_CRASHED',
+    host: { kind: 'blocking', pool: SHARD_POOL, index }, mailbox: config.mailbox, preload: config.functions, buffers: { table: tableBufferBytes }, common: { up: 2, buffers: common }, crashCode: 'ERR_SHARD_CRASHED',
   }
 }
 
@@ -266,6 +290,8 @@ defineRawActor<Shard>('shard', import.meta.url, {
     }
     const writer = TableWriter.open(table, { policy: config.policy })
     setTableState(table, TABLE_STATE.running)
+    const { counters } = context.buffers
+    if (counters !== undefined) beginCounting(counters, Math.floor(context.now()))
     return new Shard(context as ActorContext & HostContext, shardArguments, writer)
   },
   receive: (shard, inlet) => shard.receive(inlet),

@@ -3,7 +3,8 @@ import type { ActorSpec, SupervisorSpec } from '../runtime/supervisor-spec.js'
 import { cacheId, JANITOR_ID, shardId, SHARDS_ID } from './cache-ids.js'
 import { tableBufferBytes } from '../runtime/table/layout.js'
 import { janitorBlueprint } from './janitor.js'
-import { readCacheOptions, type CacheOptions, type NodeConfig } from './options.js'
+import { COUNTERS_BYTES } from './counters.js'
+import { readCacheOptions, type CacheConfig, type CacheOptions, type NodeConfig } from './options.js'
 import { shardBlueprint } from './shard.js'
 
 /** How long a shard has to finish what is queued when it stops. */
@@ -21,9 +22,10 @@ const DRAIN_MS = 5000
 export function cacheSupervisor(name: string, options?: CacheOptions, node?: NodeConfig): SupervisorSpec {
   const { config, supervision } = readCacheOptions(name, options, node)
   const bytes = tableBufferBytes(config.tableBytes)
+  const common = commonBuffers(config)
   const shards = Array.from({ length: config.shards }, (_, index): ActorSpec => ({
     kind: 'actor', id: shardId(index), restart: 'permanent', shutdownMs: DRAIN_MS,
-    actor: shardBlueprint(config, index, bytes),
+    actor: shardBlueprint(config, index, bytes, common),
   }))
   const shardSupervisor: SupervisorSpec = {
     kind: 'supervisor', id: SHARDS_ID, strategy: 'one_for_one', ...supervision, children: shards, restart: 'permanent', shutdownMs: Infinity,
@@ -33,4 +35,9 @@ export function cacheSupervisor(name: string, options?: CacheOptions, node?: Nod
     kind: 'supervisor', id: cacheId(name), strategy: 'rest_for_one', ...supervision, restart: 'permanent', shutdownMs: Infinity,
     children: config.intervalMs === null ? [shardSupervisor] : [shardSupervisor, janitor],
   }
+}
+
+/** Shared buffers that belong to the cache as a whole, with their sizes in bytes. */
+function commonBuffers(config: CacheConfig): Record<string, number> {
+  return config.stats ? { counters: COUNTERS_BYTES } : {}
 }

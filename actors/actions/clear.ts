@@ -1,5 +1,6 @@
 /** To all shards: each removes its entries; the counts are added up. */
 import type { Action, CallOptions } from '../action.js'
+import { COUNTER } from '../counters.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
@@ -14,7 +15,11 @@ export const clear: Action = {
     caller.noKey()
     return caller.sendAll(clear, options, sum)
   },
-  apply: (shard) => shard.writer.clear(),
+  apply(shard) {
+    const count = shard.writer.clear()
+    shard.counters?.add(COUNTER.removals, count)
+    return count
+  },
 }
 
 /** Merges the counts of the shards. */

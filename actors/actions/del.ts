@@ -19,7 +19,8 @@ export const del: Action = {
     const block = shard.find(request)
     if (block === 0) return false
     const wasThere = !shard.isExpired(block)
-    shard.writer.remove(block)
+    if (wasThere) shard.remove(block)
+    else shard.writer.remove(block)
     return wasThere
   },
 }

@@ -16,9 +16,16 @@ export const exists: Action = {
     caller.key(key)
     if (!caller.hasUnansweredWrite) {
       const found = caller.locate()
-      if (found >= 0) return Promise.resolve(found === 1)
+      if (found >= 0) {
+        caller.countLookup(found === 1)
+        return Promise.resolve(found === 1)
+      }
     }
     return caller.send(exists, options)
   },
-  apply: (shard, request) => shard.readable(request) !== 0,
+  apply(shard, request) {
+    const found = shard.readable(request) !== 0
+    shard.countLookup(found)
+    return found
+  },
 }

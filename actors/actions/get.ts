@@ -29,8 +29,10 @@ export const get: Action = {
     caller.key(key)
     if (!caller.hasUnansweredWrite) {
       const value = caller.read()
-      if (value === MISSING) return Promise.resolve(options?.default)
-      if (value !== BUSY) return Promise.resolve(value)
+      if (value !== BUSY) {
+        if (caller.counters !== null) caller.countLookup(value !== MISSING)
+        return Promise.resolve(value === MISSING ? options?.default : value)
+      }
     }
     const reply = caller.send(get, options)
     // A stored value is never undefined.
@@ -38,6 +40,7 @@ export const get: Action = {
   },
   apply(shard, request) {
     const block = shard.readable(request)
+    shard.countLookup(block !== 0)
     return block === 0 ? undefined : shard.replyValueOf(block)
   },
 }

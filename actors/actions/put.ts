@@ -49,7 +49,7 @@ export const put: Action = {
     const expireMs = expire === undefined ? shard.config.defaultExpireMs : expire
     if (expireMs !== null && expireMs <= 0) {
       const block = shard.find(request)
-      if (block !== 0) shard.writer.remove(block)
+      if (block !== 0) shard.remove(block)
     } else {
       shard.putRequest(request, expireMs)
     }

@@ -17,9 +17,10 @@ export const take: Action = {
   },
   apply(shard, request) {
     const block = shard.live(request)
+    shard.countLookup(block !== 0)
     if (block === 0) return undefined
     const reply = shard.replyValueOf(block)
-    shard.writer.remove(block)
+    shard.remove(block)
     return reply
   },
 }

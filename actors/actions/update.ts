@@ -19,9 +19,7 @@ export const update: Action = {
   apply(shard, request) {
     const block = shard.live(request)
     if (block === 0) return false
-    const { writer } = shard
-    const { bytes, start, aEnd, bEnd } = request
-    writer.put(shard.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, writer.modifiedAt(block), writer.expiresAt(block), writer.duration(block))
+    shard.updateRequest(request, block)
     return true
   },
 }

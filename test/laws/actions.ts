@@ -416,7 +416,7 @@ export const ACTION_LAWS: Law[] = [
           expectTypeError(await rejected(onKey(plain, name, 'k', [...args, options])))
         }
       }
-      for (const name of ['clear', 'purge', 'size', 'keys', 'isEmpty']) {
+      for (const name of ['clear', 'purge', 'size', 'keys', 'isEmpty', 'stats']) {
         for (const options of [{ timeuot: 5 }, { timeout: 'soon' }, null, 5]) expectTypeError(await rejected(plain(name, options)))
       }
       expect(await plain('get', 'k')).to.equal(1)

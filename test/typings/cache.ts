@@ -1,5 +1,5 @@
 /** What must compile, and what must not: each line under `@ts-expect-error` is an error, or the test fails. Never run. */
-import { commit, defineFunctions, ignore, registerClass, startCache, startNode, attachCache, getCache, type Cache, type CacheMessage, type Key, type TreeNode } from 'scatterhoard'
+import { commit, defineFunctions, ignore, registerClass, startCache, startNode, attachCache, getCache, type Cache, type CacheMessage, type CacheStats, type Key, type TreeNode } from 'scatterhoard'
 
 interface User { name: string; visits: number }
 
@@ -33,6 +33,7 @@ export async function values(): Promise<void> {
   same<Key[]>()(await users.keys())
   same<TreeNode>()(await users.inspect('tree'))
   same<number>()(await users.inspect(['memory', 'bytes']))
+  same<CacheStats>()(await users.stats())
   // @ts-expect-error this is not a User
   await users.put('ada', 5)
   // @ts-expect-error a part is missing
@@ -106,6 +107,7 @@ export async function messages(users: Cache<User>): Promise<void> {
   same<number>()(await users.ask(['size', { expired: false }]))
   same<TreeNode>()(await users.ask(['inspect', 'tree']))
   same<number>()(await users.ask(['inspect', ['memory', 'bytes']]))
+  same<CacheStats>()(await users.ask(['stats']))
   same<User | undefined>()(await users.ask(['getAndUpdate', 'ada', people.visit, { args: [1] }]))
   same<unknown>()(await users.ask(['getAndUpdate', 'ada', 'people.visit', { args: [1] }]))
   same<boolean>()(users.tell(['put', 'ada', { name: 'Ada', visits: 1 }]))
