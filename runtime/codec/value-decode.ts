@@ -20,6 +20,8 @@ let at = 0
 let end = 0
 let depth = 0
 let busy = false
+/** Instances are left as their data: only the bytes are looked at. */
+let checking = false
 /** In a graph, the objects begun so far, in order. */
 let begun: unknown[] | null = null
 
@@ -51,6 +53,18 @@ export function decodeValue(source: Buffer, start: number, limit: number): unkno
     bytes = NO_BYTES
     begun = null
     busy = false
+  }
+}
+
+/**
+ * Whether `bytes[start, end)` encode a value, whatever classes this thread knows: no code of the user's runs. `ERR_FRAME` if they do not.
+ */
+export function checkValue(source: Buffer, start: number, limit: number): void {
+  checking = true
+  try {
+    decodeValue(source, start, limit)
+  } finally {
+    checking = false
   }
 }
 
@@ -322,6 +336,12 @@ function readInstance(): unknown {
   enter()
   const name = readString()
   const ordinal = begun === null ? 0 : begun.push(UNFINISHED) - 1
+  if (checking) {
+    const data = readValue()
+    if (begun !== null) begun[ordinal] = data
+    depth--
+    return data
+  }
   const registered = classNamed(name)
   if (registered === undefined) {
     throw new CacheError('ERR_UNKNOWN_CLASS', `the class '${name.slice(0, 256)}' is not registered on this thread; call registerClass before reading the value`, { class: name.slice(0, 256) })

@@ -3,6 +3,6 @@
  * `isFlat` and `decodeFlat` read simple values straight from shared memory. The format is in tags.ts.
  */
 export { encodeValue } from './value-encode.js'
-export { decodeValue } from './value-decode.js'
+export { checkValue, decodeValue } from './value-decode.js'
 export { decodeFlat } from './flat.js'
 export { isFlat } from './tags.js'

@@ -1,5 +1,7 @@
 import { expect } from 'chai'
 import { classNamed, classOfPrototype, registerClass } from '../../../runtime/codec/classes.js'
+import { Scratch } from '../../../runtime/codec/scratch.js'
+import { checkValue, decodeValue, encodeValue } from '../../../runtime/codec/value.js'
 import { errorCode } from '../../../runtime/errors.js'
 
 const codec = { toData: () => 1, fromData: () => new Date() as never }
@@ -47,5 +49,18 @@ describe('codec/classes', () => {
     registerClass('classes.Point', Point, { toData: (point) => ({ x: point.x }), fromData: (data) => new Point(data.x) })
     // @ts-expect-error -- y is not in the data; eslint sees the same
     registerClass('classes.Point', Point, { toData: (point) => ({ x: point.x }), fromData: (data) => new Point(Number(data.y)) })
+  })
+
+  it('are not needed to check that bytes are a value', () => {
+    class E {}
+    registerClass('classes.E', E, { toData: () => ({ of: [1, 2] }), fromData: () => { throw new Error('ran') } })
+    const shared = new E()
+    for (const value of [shared, { deep: [shared, shared] }]) {
+      const scratch = new Scratch()
+      encodeValue(value, scratch)
+      checkValue(scratch.bytes, 0, scratch.end)
+      for (let end = 0; end < scratch.end; end++) expect(codeOf(() => checkValue(scratch.bytes, 0, end)), String(end)).to.equal('ERR_FRAME')
+      expect(codeOf(() => decodeValue(scratch.bytes, 0, scratch.end)), 'afterwards they are revived again').to.equal('ERR_FUNCTION_FAILED')
+    }
   })
 })
