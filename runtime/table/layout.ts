@@ -192,9 +192,14 @@ export function geometryOf(bytes: number): Geometry {
   }
 }
 
-/** The word of the head of a hash's bucket. The product spreads the hash's low bits over the high ones, which then choose. */
+/** A hash's bucket. The product spreads the hash's low bits over the high ones, which then choose. */
+export function bucketOf(hash: number, bucketScale: number): number {
+  return ((Math.imul(hash, 0x9e3779b1) >>> 0) * bucketScale) | 0
+}
+
+/** The word of the head of a hash's bucket. */
 export function headOf(hash: number, bucketScale: number): number {
-  return headOfBucket(((Math.imul(hash, 0x9e3779b1) >>> 0) * bucketScale) | 0)
+  return headOfBucket(bucketOf(hash, bucketScale))
 }
 
 /** The word of the head of a bucket. */

@@ -13,7 +13,7 @@ import type { NodeClock } from '../clock.js'
 import { Scratch } from '../codec/scratch.js'
 import { readTime, sameBytes } from './bytes.js'
 import {
-  BLOCK_BITS, BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
+  BLOCK_BITS, bucketOf, BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
   MODIFIED, NO_ENTRY, SEGMENT_BYTES, stateOf, tableGeometry, versionOf, type Geometry,
 } from './layout.js'
 import { segmentLength } from './large.js'
@@ -42,6 +42,8 @@ export type ReaderClock = Pick<NodeClock, 'now'>
 const MAX_TRIES = 64
 /** After so many blocks of a chain a reader makes sure that it is still one. */
 const CHAIN_CHECK = 32
+/** Buckets of one call of `scan`: empty ones take 6 ns each. */
+const SCAN_BUCKETS = 65_536
 /** Copies of more words than this go through a view. */
 const LONG_WORDS = 80
 /** A value beyond this is checked once more before memory is taken for it. */
@@ -184,17 +186,38 @@ export class TableReader {
    * a round from cursor 0 to 0 meets every entry that is there throughout exactly once. Expired entries are met too.
    *
    * @param cursor 0 to begin, then what the last call returned
-   * @param maxEntries stops after the bucket that brings so many entries, or `into.maxBytes`
+   * @param maxEntries stops after the bucket that brings so many entries, or `into.maxBytes`; after 65,536 buckets in any case
    * @returns the next cursor, 0 at the end; a negative one, with which to go on all the same, after a bucket was busy
    */
   scan(cursor: number, maxEntries: number, into: ScanBatch, withValues: boolean): number {
     into.reset()
     let bucket = cursor < 0 ? ~cursor : cursor
-    for (; bucket < this.#geometry.buckets; bucket++) {
+    const { buckets } = this.#geometry
+    const last = Math.min(buckets, bucket + SCAN_BUCKETS)
+    for (; bucket < last; bucket++) {
       if (into.count >= maxEntries || into.scratch.end >= into.maxBytes) return bucket
       if ((Atomics.load(this.#words, headOfBucket(bucket)) & BLOCK_BITS) !== 0 && !this.#scanBucket(bucket, into, withValues)) return ~bucket
     }
-    return 0
+    return bucket < buckets ? bucket : 0
+  }
+
+  /**
+   * Appends the entry of one key to a batch, as `scan` does it, expired or not.
+   *
+   * @returns 1, 0 if it is missing, -1 for busy
+   */
+  pick(hash: number, key: Buffer, keyStart: number, keyEnd: number, into: ScanBatch, withValue: boolean): 1 | 0 | -1 {
+    const first = into.count
+    if (!this.#scanBucket(bucketOf(hash, this.#bucketScale), into, withValue)) return -1
+    let found = first
+    while (found < into.count && !into.hasKey(found, key, keyStart, keyEnd)) found++
+    if (found === into.count) {
+      into.count = first
+      return 0
+    }
+    into.move(found, first)
+    into.count = first + 1
+    return 1
   }
 
   #scanBucket(bucket: number, into: ScanBatch, withValues: boolean): boolean {

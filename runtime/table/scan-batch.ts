@@ -1,5 +1,6 @@
 /** Where `TableReader.scan` puts what it finds; used again for batch after batch. */
 import { Scratch } from '../codec/scratch.js'
+import { sameBytes } from './bytes.js'
 
 /** What a call of `scan` has found: entries 0 to `count`, their bytes in `scratch`. */
 export class ScanBatch {
@@ -26,5 +27,16 @@ export class ScanBatch {
   reset(): void {
     this.scratch.reset()
     this.count = 0
+  }
+
+  /** Whether an entry has this key. */
+  hasKey(index: number, key: Buffer, keyStart: number, keyEnd: number): boolean {
+    const start = this.keyStarts[index]!
+    return this.keyEnds[index]! - start === keyEnd - keyStart && sameBytes(this.scratch.bytes, start, key, keyStart, keyEnd)
+  }
+
+  /** Lets an entry stand in the place of another. */
+  move(from: number, to: number): void {
+    for (const column of [this.keyStarts, this.keyEnds, this.valueStarts, this.valueEnds, this.modified, this.expires, this.durations]) column[to] = column[from]!
   }
 }

@@ -4,7 +4,7 @@
  */
 import { Scratch } from '../../../runtime/codec/scratch.js'
 import { createTable } from '../../../runtime/table/layout.js'
-import { BUSY, MISSING, TableReader, type ReaderClock, type ValueDecoder } from '../../../runtime/table/reader.js'
+import { BUSY, MISSING, TableReader, type ReaderClock, type ScanBatch, type ValueDecoder } from '../../../runtime/table/reader.js'
 import type { FullPolicy } from '../../../runtime/table/room.js'
 import { TableWriter } from '../../../runtime/table/writer.js'
 
@@ -68,6 +68,11 @@ export class TableUnderTest {
     const block = this.find(key)
     if (block !== 0) this.writer.remove(block)
     return block !== 0
+  }
+
+  pick(key: string, into: ScanBatch): 1 | 0 | -1 {
+    const bytes = Buffer.from(key)
+    return this.reader.pick(this.#hash(bytes), bytes, 0, bytes.length, into, true)
   }
 
   /** The value as it was put, undefined if it is missing. */

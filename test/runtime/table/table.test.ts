@@ -118,6 +118,43 @@ describe('a table', () => {
     expect(under.writer.swept).to.equal(1)
   })
 
+  it('picks the entry of one key out of its bucket, with its times, whatever else is in there', () => {
+    const under = new TableUnderTest(65_536, 'fifo', 3)
+    const batch = new ScanBatch()
+    for (let n = 0; n < 60; n++) under.put(`k${n}`, valueOf(n, n === 7 ? 9000 : 20), n, n + 1000, n)
+    for (let round = 0; round < 2; round++) {
+      batch.reset()
+      for (let n = 59; n >= 0; n--) {
+        expect(under.pick(`k${n}`, batch)).to.equal(1)
+        expect(under.pick(`x${n}`, batch)).to.equal(0)
+      }
+      expect(batch.count).to.equal(60)
+      for (let index = 0; index < 60; index++) {
+        const n = 59 - index
+        const { bytes } = batch.scratch
+        expect(bytes.toString('latin1', batch.keyStarts[index], batch.keyEnds[index])).to.equal(`k${n}`)
+        expect(bytes.subarray(batch.valueStarts[index], batch.valueEnds[index]).equals(valueOf(n, n === 7 ? 9000 : 20))).to.equal(true)
+        expect([batch.modified[index], batch.expires[index], batch.durations[index]]).to.deep.equal([n, n + 1000, n])
+      }
+    }
+  })
+
+  it('scans a huge empty table a bounded number of buckets at a time', () => {
+    const under = new TableUnderTest(64 << 20)
+    under.put('k', valueOf(1, 10))
+    const batch = new ScanBatch()
+    let calls = 0
+    let found = 0
+    let cursor = 0
+    do {
+      cursor = under.reader.scan(cursor, 1000, batch, false)
+      found += batch.count
+      calls++
+    } while (cursor !== 0)
+    expect(found).to.equal(1)
+    expect(calls).to.be.within(5, 10)
+  })
+
   it('does not read the clock for entries without expiry', () => {
     const under = new TableUnderTest(65_536)
     under.put('k', valueOf(1, 10))
