@@ -244,7 +244,7 @@ export class Client {
       crashCode: address.crashCode,
       wake: () => this.wake(),
       lateReply: () => { this.lateReplies++ },
-      handOver: (_outlet, id, body) => this.control((api) => api.handOver(address.id, id, body), OPEN_DEADLINE_MS),
+      handOver: (id, body) => this.control((api) => api.handOver(address.id, id, body), OPEN_DEADLINE_MS),
     }
   }
 }

@@ -10,7 +10,8 @@ import { Inlet } from '../../../runtime/mailbox/inlet.js'
 import {
   countUnfinished, createLane, DEFAULT_BOUNDS, DONE, DONE_COUNT, REPLY_HEAD, REPLY_TAIL, STATUS, TAIL, TAKEN, type MailboxBounds,
 } from '../../../runtime/mailbox/lane.js'
-import { Outlet, type Pending } from '../../../runtime/mailbox/outlet.js'
+import { Outlet } from '../../../runtime/mailbox/outlet.js'
+import type { Pending } from '../../../runtime/mailbox/pending.js'
 import { settle } from '../fake-driver.js'
 
 interface Sent {
@@ -61,7 +62,7 @@ export class World {
     this.words[DONE_COUNT] = position
     this.outlet = new Outlet({
       label: 'it', crashCode: 'ERR_ACTOR_CRASHED', wake: () => undefined, lateReply: () => { this.late++ },
-      handOver: async (_lane, id, body) => {
+      handOver: async (id, body) => {
         this.bodies.set(id, body)
         this.inlet.large.set(id, body)
       },
