@@ -16,7 +16,6 @@ const MAX_LINES = 400
 /** Files that are longer, and why. */
 const LONG_FILES: Record<string, string> = {
   'runtime/codec/value-decode.ts': 'one switch over all tags: apart, its halves would have to share the cursor',
-  'runtime/system/system.ts': 'the system thread\'s side of every call; has grown too long',
   'test/laws/actions.ts': 'one list: every promise of every action',
   'test/races/mailbox-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/races/table-model.ts': 'a model is read from top to bottom beside the protocol',

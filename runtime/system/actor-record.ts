@@ -15,8 +15,7 @@ export class ActorRecord implements ActorAddress {
   readonly buffers: Record<string, SharedArrayBuffer>
   /** The lane of each client, by its id. */
   readonly lanes = new Map<number, { lane: SharedArrayBuffer; bell: SharedArrayBuffer }>()
-  /** Ends the promises of `watch`. */
-  readonly watchers = new Set<(exit: ActorExit) => void>()
+  readonly #watchers = new Set<(exit: ActorExit) => void>()
   /** Its last incarnation ended by itself, and it has not been started since. */
   isDown = false
   /** A start, a stop or an end in progress is waited for by these. */
@@ -60,9 +59,15 @@ export class ActorRecord implements ActorAddress {
     return left
   }
 
+  /** Resolves with what ends the incarnation that runs now; if none does, the next one. */
+  nextExit(): Promise<ActorExit> {
+    return new Promise((resolve) => this.#watchers.add(resolve))
+  }
+
+  /** An incarnation has ended, or there will be none. */
   ended(exit: ActorExit): void {
-    for (const watcher of this.watchers) watcher(exit)
-    this.watchers.clear()
+    for (const watcher of this.#watchers) watcher(exit)
+    this.#watchers.clear()
   }
 }
 
