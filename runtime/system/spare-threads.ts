@@ -10,7 +10,7 @@
 import type { Thread } from '../threads.js'
 
 /** A node has started by then. */
-const AFTER_START_MS = 1000
+const AFTER_START_MS = 300
 
 /** Starts no earlier than this after a death: the restart goes first. */
 const AFTER_DEATH_MS = 20

@@ -18,7 +18,7 @@ const cache = await node.startCache('idle', { shards: 2, memory: '32mb' })
 await cache.put('first', 1)
 const answer: IdleAnswer = { startMs: performance.now() - begun, shareNew: 0, shareAfter: 0 }
 if (seconds > 0) {
-  // The thread in reserve boots a second after the start.
+  // The thread in reserve boots soon after the start, and V8 tidies up.
   await sleep(2500)
   answer.shareNew = await share()
   for (let n = 0; n < 100; n++) await Promise.all(Array.from({ length: 1000 }, (_, index) => cache.put(`key:${index}`, n, { expire: 60_000 })))
