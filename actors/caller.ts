@@ -8,7 +8,7 @@ import type { Client } from '../runtime/client.js'
 import { monotonicMs, type NodeClock } from '../runtime/clock.js'
 import { encodeKey } from '../runtime/codec/key.js'
 import { Scratch } from '../runtime/codec/scratch.js'
-import { decodeFlat, decodeValue, encodeValue, isFlat } from '../runtime/codec/value.js'
+import { compressValue, decodeFlat, decodeValue, encodeValue, isFlat } from '../runtime/codec/value.js'
 import { CacheError } from '../runtime/errors.js'
 import { hash32, mix32 } from '../runtime/hash.js'
 import { DEFAULT_TIMEOUT_MS, readTimeout, type ActorAddress } from '../runtime/actor.js'
@@ -65,6 +65,8 @@ export class Caller {
   readonly #shardCount: number
   readonly #seed: number
   readonly #maxValueBytes: number
+  /** Encoded bytes beyond which values are compressed. */
+  readonly #compressOver: number
   readonly #outlets: (Outlet | undefined)[]
   /** Unanswered writes of this handle: by cell of the key's hash, and by shard. */
   readonly #filter = new Uint32Array(FILTER_CELLS + 1)
@@ -87,6 +89,7 @@ export class Caller {
     this.counters = description.counters === undefined ? null : new Counters(description.counters, client.id)
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
+    this.#compressOver = this.config.compressOverBytes ?? Infinity
     this.#maxValueBytes = this.config.tableBytes >>> 2
     this.#outlets = description.shards.map(() => undefined)
     this.#unanswered = new Int32Array(this.#shardCount)
@@ -126,6 +129,7 @@ export class Caller {
     }
     if (typeof value === 'object') this.#encode(encodeValue, value)
     else encodeValue(value, this.scratch)
+    if (this.scratch.end - this.#keyEnd > this.#compressOver) compressValue(this.scratch, this.#keyEnd)
     this.#valueEnd = this.scratch.end
     const bytes = this.#valueEnd - this.#keyEnd
     if (bytes > this.#maxValueBytes) {

@@ -54,6 +54,8 @@ export interface CacheOptions {
   functionTimeout?: Duration
   /** Whether calls, hits, misses, writes and more are counted, for `stats()`. Default false. */
   stats?: boolean
+  /** Compress values that are encoded in more than so many bytes; `true`: more than 1 kb. Default false. */
+  compressed?: boolean | { over: Bytes }
   /** How often and how soon shards are restarted. Default 20 times within 10 s, and at once unless the last start was no 10 ms ago. */
   supervision?: SupervisionOptions
 }
@@ -73,6 +75,8 @@ export interface CacheConfig {
   functions: string[]
   functionTimeoutMs: number
   stats: boolean
+  /** `null`: values are not compressed. */
+  compressOverBytes: number | null
   /** Hash seed of the keys. Random, so that nobody can choose keys that collide. */
   seed: number
 }
@@ -84,7 +88,7 @@ export interface NodeConfig {
 }
 
 const NODE_NAMES = ['name', 'shardThreads', 'functions']
-const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'stats', 'supervision']
+const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'stats', 'compressed', 'supervision']
 
 /**
  * A shard that ran for so long had taken up its table, and does not run the message again that it died of: it may start again
@@ -131,6 +135,7 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       functions: [...new Set([...node?.functions ?? [], ...readFunctions(own['functions'])])],
       functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
       stats: readBoolean(or(own['stats'], false), 'stats'),
+      compressOverBytes: readCompressed(or(own['compressed'], false)),
       seed: (Math.random() * 2 ** 32) | 0,
     },
     supervision: readSupervision(or(own['supervision'], {}), 'supervision', SHARD_RESET_AFTER_MS),
@@ -150,6 +155,16 @@ function or(value: unknown, otherwise: unknown): unknown {
 function readBoolean(value: unknown, option: string): boolean {
   if (typeof value === 'boolean') return value
   throw invalidOption(option, value, 'true or false')
+}
+
+/** Shorter values hardly get shorter. */
+const COMPRESS_OVER_BYTES = 1024
+
+function readCompressed(value: unknown): number | null {
+  if (typeof value === 'boolean') return value ? COMPRESS_OVER_BYTES : null
+  if (typeof value !== 'object' || value === null) throw invalidOption('compressed', value, 'true, false, or { over: bytes }')
+  const { over } = ownOptions(value, ['over'], 'compressed')
+  return over === 0 ? 0 : readBytes(or(over, COMPRESS_OVER_BYTES), 'compressed.over')
 }
 
 function readPositiveOrNull(value: unknown, option: string): number | null {

@@ -8,7 +8,7 @@ import type { ActorContext, Blueprint } from '../runtime/actor.js'
 import { defineRawActor } from '../runtime/actor.js'
 import { hasClasses } from '../runtime/codec/classes.js'
 import { Scratch } from '../runtime/codec/scratch.js'
-import { decodeValue, encodeValue } from '../runtime/codec/value.js'
+import { compressValue, decodeValue, encodeValue } from '../runtime/codec/value.js'
 import { functionNamed, loadFunctions } from '../runtime/functions.js'
 import { hash32 } from '../runtime/hash.js'
 import type { Host, HostContext } from '../runtime/host/host.js'
@@ -135,10 +135,12 @@ export class Shard {
     this.counters?.add(found ? COUNTER.hits : COUNTER.misses)
   }
 
-  /** Encodes `value` into the scratch, to be stored and sent as the reply. Runs getters and `toData`: see `limited`. */
+  /** Encodes `value` into the scratch, compressed if it is to be, to be stored and sent as the reply. Runs getters and `toData`: see `limited`. */
   encode(value: unknown): typeof ENCODED {
     this.scratch.reset()
     encodeValue(value, this.scratch)
+    const over = this.config.compressOverBytes
+    if (over !== null && this.scratch.end > over) compressValue(this.scratch, 0)
     return ENCODED
   }
 

@@ -18,6 +18,7 @@
  *   memory    kind, count, bytes                         typed arrays, DataView, ArrayBuffer, Buffer
  *   error     kind, message, count, (name, value)…       the message may be undefined
  *   instance  name: string, data                         of a registered class
+ *   compressed  length as 4 bytes, DEFLATE of the value's bytes      only as a whole value (`compressed.ts`)
  *   graph     value                                      only as a whole value: in it, references may occur
  *   reference ordinal                                    the object that began ordinal-th, the first being 0
  *
@@ -31,7 +32,7 @@ export const TAG = {
   date: 0x10, regexp: 0x11,
   array: 0x12, sparse: 0x13, map: 0x14, set: 0x15, object: 0x16, nullObject: 0x17,
   memory: 0x18, error: 0x19, instance: 0x1a,
-  graph: 0x1e, reference: 0x1f,
+  compressed: 0x1d, graph: 0x1e, reference: 0x1f,
 } as const
 
 /** Tags from here on are Latin-1 strings of `tag − SHORT_STRING` characters. */

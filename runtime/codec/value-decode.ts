@@ -6,6 +6,7 @@
  * flat values, see `decodeFlat`. The state is in variables of the module; a `fromData` that decodes finds it saved.
  */
 import { CacheError } from '../errors.js'
+import { inflateValue } from './compressed.js'
 import { classNamed } from './classes.js'
 import { decodeFlat, isFlatLength, readFloat, readInt32 } from './flat.js'
 import { latin1 } from './latin1.js'
@@ -38,6 +39,10 @@ export function decodeValue(source: Buffer, start: number, limit: number): unkno
   if (isFlat(tag)) {
     if (!isFlatLength(tag, limit - start)) malformed('of another length')
     return decodeFlat(source, start, limit)
+  }
+  if (tag === TAG.compressed) {
+    const inflated = inflateValue(source, start, limit)
+    return decodeValue(inflated, 0, inflated.length)
   }
   if (busy) return decodeInside(source, start, limit)
   busy = true

@@ -5,4 +5,5 @@
 export { encodeValue } from './value-encode.js'
 export { checkValue, decodeValue } from './value-decode.js'
 export { decodeFlat } from './flat.js'
+export { compressValue } from './compressed.js'
 export { isFlat } from './tags.js'

@@ -9,6 +9,7 @@ export const sums = defineFunctions('sums', import.meta.url, {
   nothing: (_value: unknown) => undefined,
   commitFor: (_value: unknown, value: number, expire: number | string | null) => commit(value, { expire }),
   commitAsItIs: (_value: unknown, value: number) => commit(value),
+  repeat: (_value: unknown, count: number) => 'x'.repeat(count),
   push: (list: number[] | undefined, item: number) => [...list ?? [], item],
 })
 

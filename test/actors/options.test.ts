@@ -25,6 +25,9 @@ const WRONG: [option: string, values: unknown[], options: (value: unknown) => un
   ['functions', [null, {}, 'x', 5], (functions) => ({ functions })],
   ['functions.0', [null, {}, 'not a url', 5, () => 1, [], { name: 'x' }], (module) => ({ functions: [module] })],
   ['functionTimeout', [NaN, -1, 0, Infinity, null, '', 'soon', {}, true], (functionTimeout) => ({ functionTimeout })],
+  ['compressed', [null, 0, 1, 'true', 5, '1kb', [], new Map()], (compressed) => ({ compressed })],
+  ['compressed.over', [null, NaN, -1, 1.5, Infinity, '', '1kbs', {}, true], (over) => ({ compressed: { over } })],
+  ['compressed.level', [1], (level) => ({ compressed: { level } })],
   ['stats', [null, 0, 1, 'true', {}], (stats) => ({ stats })],
   ['supervision', [null, 5, []], (supervision) => ({ supervision })],
   ['supervision.maxRestarts', [NaN, -1, 1.5, null, '20'], (maxRestarts) => ({ supervision: { maxRestarts } })],
@@ -67,16 +70,16 @@ describe('options of a cache', () => {
 
   it('every allowed way to write them is taken, and shown by inspect', async () => {
     const cache = await startCache('all', {
-      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true,
+      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true, compressed: { over: '4kb' },
       expiration: { default: '1h', interval: null, lazy: false }, supervision: { maxRestarts: 5, within: '1s', backoff: { first: 0, then: '10ms', factor: 1, max: 100, jitter: 0, resetAfter: '1m' } },
     })
     expect(await cache.inspect('cache')).to.deep.include({
       name: 'all', shards: 2, tableBytes: 0.75 * 2 ** 20, policy: 'none', mailbox: { messages: 10, bytes: 8192, overflow: 'reject', waiting: 0 },
-      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, stats: true,
+      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, stats: true, compressOverBytes: 4096,
     })
     await cache.stop()
     const defaults = await startCache('defaults', { shards: undefined, memory: undefined, expiration: { default: undefined } } as never)
-    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, stats: false })
+    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, stats: false, compressOverBytes: null })
     await defaults.stop()
   })
 })

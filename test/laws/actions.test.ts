@@ -32,14 +32,14 @@ describe('the laws of the actions', () => {
     return (name, ...args) => thread!.call(cache.name, name, ...args)
   }
 
-  const ways: [string, Way, number][] = [
+  const ways: [string, Way, number, CacheOptions?][] = [
     ['methods, 1 shard', methods, 1], ['methods, 3 shards', methods, 3],
     ['messages, 1 shard', messages, 1], ['messages, 3 shards', messages, 3],
     ['an attached thread, 1 shard', attached, 1], ['an attached thread, 3 shards', attached, 3],
-    ['methods, shards crashing', withCrashes(() => node), 2],
+    ['methods, shards crashing', withCrashes(() => node), 2], ['methods, values compressed', methods, 2, { compressed: { over: 0 } }],
   ]
 
-  for (const [title, way, shards] of ways) {
+  for (const [title, way, shards, options] of ways) {
     describe(title, () => {
       let setting: Setting
       const caches: AnyCache[] = []
@@ -48,7 +48,7 @@ describe('the laws of the actions', () => {
         node = await startNode({ name: 'laws', shardThreads: 1, functions: [FUNCTIONS] })
         node.clock.hold()
         const start = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
-          const cache = await node.startCache(name, { shards, memory: '16mb', expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
+          const cache = await node.startCache(name, { shards, memory: '16mb', ...options, expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
           caches.push(cache)
           return way(cache)
         }
