@@ -22,9 +22,9 @@ export class ViewOf {
 
 const EMPTY = new Uint8Array(0)
 
-/** Whether `a` from `aStart` holds the bytes `start` to `end` of `b`. */
+/** Whether `a` from `aStart` holds the bytes `start` to `end` of `b`. Readers may ask for a range that `a` does not have. */
 export function sameBytes(a: Buffer, aStart: number, b: Buffer, start: number, end: number): boolean {
-  if (end - start > LONG_KEY_BYTES) return b.compare(a, aStart, aStart + end - start, start, end) === 0
+  if (end - start > LONG_KEY_BYTES) return aStart + end - start <= a.length && b.compare(a, aStart, aStart + end - start, start, end) === 0
   for (let at = start, other = aStart; at < end; at++, other++) {
     if (a[other] !== b[at]) return false
   }

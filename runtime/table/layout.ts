@@ -43,9 +43,9 @@
  *                                                        the processor reorders loads (`version.ts`)
  *   hash, lens, times, bytes   plain, before the store   plain              never change while reachable; whoever reads a
  *                              that publishes                               block that was freed sees its version moved
- *   slot of a tagged block     plain, before the store   Atomics.load       changes once, to 0, when its transaction is committed
- *                              that publishes; then      (and the state,    and the entry that it replaces is out of the chain; a
- *                              Atomics.store of 0        `transactions.ts`) bump follows before the slot can be another's
+ *   slot of a tagged block     plain, before the store   plain, then the    changes once, to 0, when its transaction is committed
+ *                              that publishes; then      slot's state by    and the entry that it replaces is out of the chain; a
+ *                              Atomics.store of 0        Atomics.load       bump follows before the slot can be another's
  *   policy, older, newer       plain                     never              repaired at open, if the writer died
  *   counters, state            plain                     plain              one word each, for information only
  *   seed, geometry             at creation               plain              never change

@@ -11,14 +11,16 @@
  */
 import type { NodeClock } from '../clock.js'
 import { Scratch } from '../codec/scratch.js'
+import { BlockCopier } from './block-copier.js'
+import { BucketScanner } from './bucket-scanner.js'
 import { readTime, sameBytes } from './bytes.js'
 import {
-  BLOCK_BITS, bucketOf, BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, headOfBucket, inlineLengthOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS,
-  MODIFIED, NO_ENTRY, SEGMENT_BYTES, stateOf, tableGeometry, versionOf, type Geometry,
+  BLOCK_BITS, BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LARGE, largeWord,
+  LENS, MODIFIED, stateOf, tableGeometry, TAGGED, tagWord, versionOf,
 } from './layout.js'
-import { segmentLength } from './large.js'
 import type { ScanBatch } from './scan-batch.js'
-import { isUnmoved } from './version.js'
+import { SLOT_STATE, stateOfSlot } from './transactions.js'
+import { CHAIN_CHECK, isUnmoved, MAX_TRIES } from './version.js'
 
 export { ScanBatch } from './scan-batch.js'
 
@@ -26,6 +28,9 @@ export { ScanBatch } from './scan-batch.js'
 export const MISSING: unique symbol = Symbol('missing')
 /** No consistent look at the entry in `MAX_TRIES` tries. */
 export const BUSY: unique symbol = Symbol('busy')
+
+/** What `#valueAt` returns if the version moved. */
+const MOVED: unique symbol = Symbol('moved')
 
 /** How values are made of bytes: `runtime/codec/value.ts`, handed in so that the table knows nothing of values. */
 export interface ValueDecoder {
@@ -39,15 +44,7 @@ export interface ValueDecoder {
 /** The part of the clock that a reader needs. */
 export type ReaderClock = Pick<NodeClock, 'now'>
 
-const MAX_TRIES = 64
-/** After so many blocks of a chain a reader makes sure that it is still one. */
-const CHAIN_CHECK = 32
-/** Buckets of one call of `scan`: empty ones take 6 ns each. */
-const SCAN_BUCKETS = 65_536
-/** Copies of more words than this go through a view. */
-const LONG_WORDS = 80
-/** A value beyond this is checked once more before memory is taken for it. */
-const CAUTIOUS_BYTES = 65_536
+const NO_SLOTS = new Int32Array(0)
 
 export class TableReader {
   /** Filled by `locate`: ms since 1970, 0 for never. */
@@ -60,28 +57,39 @@ export class TableReader {
   valueLength = 0
   /** Size of the table. */
   readonly capacityBytes: number
-  /** How often a read had to be repeated because the version moved. */
+  /** Filled by `look`: the block that it found, 0 for none, and the version under which it did. */
+  seenBlock = 0
+  seenVersion = 0
+  /** How often a read of one key had to be repeated because the version moved. */
   retries = 0
   readonly #decoder: ValueDecoder
   readonly #words: Int32Array
   readonly #bytes: Buffer
   readonly #scratch = new Scratch()
-  readonly #geometry: Geometry
   readonly #bucketScale: number
   readonly #firstBlock: number
   readonly #lastBlock: number
+  readonly #slots: Int32Array
+  readonly #copier: BlockCopier
+  readonly #scanner: BucketScanner
   /** Where `#copyValue` has put the value. */
   #copiedAt = 0
 
-  constructor(table: SharedArrayBuffer, decoder: ValueDecoder) {
+  /**
+   * @param transactions the cache's table of transactions (`transactions.ts`), without which nothing that is prepared counts
+   */
+  constructor(table: SharedArrayBuffer, decoder: ValueDecoder, transactions?: SharedArrayBuffer) {
     this.#decoder = decoder
     this.#words = new Int32Array(table)
     this.#bytes = Buffer.from(table)
-    const geometry = this.#geometry = tableGeometry(table)
+    const geometry = tableGeometry(table)
     this.capacityBytes = geometry.bytes
     this.#bucketScale = geometry.bucketScale
     this.#firstBlock = geometry.firstBlock
     this.#lastBlock = geometry.lastBlock
+    this.#slots = transactions === undefined ? NO_SLOTS : new Int32Array(transactions)
+    this.#copier = new BlockCopier(this.#words, this.#bytes, geometry)
+    this.#scanner = new BucketScanner(this.#words, this.#bytes, geometry, this.#slots, this.#copier)
   }
 
   get entries(): number {
@@ -120,24 +128,54 @@ export class TableReader {
         const expired = (lens & HAS_EXPIRY) !== 0 && clock !== null && readTime(words, (block >> 2) + FIXED_WORDS) <= clock.now()
         if (expired) {
           if (isUnmoved(words, version, seen)) return MISSING
-        } else if ((lens & LARGE) === 0) {
-          const start = block + keyOffset(lens) + keyEnd - keyStart
-          const end = start + inlineLengthOf(lens)
-          if (this.#decoder.isFlat(this.#bytes[start]!)) {
-            const value = this.#decodeFlat(start, end, version, seen)
-            if (isUnmoved(words, version, seen)) return value
-          } else {
-            this.#copyInline(start, end)
-            if (isUnmoved(words, version, seen)) return this.#decoder.decodeValue(this.#scratch.bytes, this.#copiedAt, this.#copiedAt + end - start)
-          }
         } else {
-          const length = this.#copyLarge(block, lens, version, seen)
-          if (length >= 0 && isUnmoved(words, version, seen)) return this.#decodeLarge(length)
+          const value = this.#valueAt(block, lens, keyEnd - keyStart, version, seen)
+          if (value !== MOVED) return value
         }
       }
       this.retries++
     }
     return BUSY
+  }
+
+  /**
+   * As `get` without a clock, and notes what is needed to tell later whether that still holds: `seenBlock`, `seenVersion` and
+   * `expiresAt`, 0 for never.
+   */
+  look(hash: number, key: Buffer, keyStart: number, keyEnd: number): unknown {
+    const words = this.#words
+    hash |= 0
+    const head = headOf(hash, this.#bucketScale)
+    const version = versionOf(head)
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const seen = this.seenVersion = Atomics.load(words, version)
+      const block = this.seenBlock = this.#seek(head, version, seen, hash, key, keyStart, keyEnd)
+      if (block === 0) {
+        if (isUnmoved(words, version, seen)) return MISSING
+      } else if (block > 0) {
+        const lens = words[(block >> 2) + LENS]!
+        this.expiresAt = (lens & HAS_EXPIRY) === 0 ? 0 : readTime(words, (block >> 2) + FIXED_WORDS)
+        const value = this.#valueAt(block, lens, keyEnd - keyStart, version, seen)
+        if (value !== MOVED) return value
+      }
+      this.retries++
+    }
+    return BUSY
+  }
+
+  /**
+   * Whether a key holds what `look` found, and has held it all the time since.
+   *
+   * The version alone does not tell: a writer publishes first, which others may have seen and acted upon, and moves the version
+   * then. So the chain is walked again. Between two stores that change what a key holds the version moves, so at most one of them
+   * has gone unnoticed, and that one shows in the chain.
+   */
+  holds(hash: number, key: Buffer, keyStart: number, keyEnd: number, block: number, seen: number): boolean {
+    hash |= 0
+    const head = headOf(hash, this.#bucketScale)
+    const version = versionOf(head)
+    return Atomics.load(this.#words, version) === seen && this.#seek(head, version, seen, hash, key, keyStart, keyEnd) === block
+      && isUnmoved(this.#words, version, seen)
   }
 
   /** Whether there is an entry of a key. See `get`. */
@@ -190,15 +228,7 @@ export class TableReader {
    * @returns the next cursor, 0 at the end; a negative one, with which to go on all the same, after a bucket was busy
    */
   scan(cursor: number, maxEntries: number, into: ScanBatch, withValues: boolean): number {
-    into.reset()
-    let bucket = cursor < 0 ? ~cursor : cursor
-    const { buckets } = this.#geometry
-    const last = Math.min(buckets, bucket + SCAN_BUCKETS)
-    for (; bucket < last; bucket++) {
-      if (into.count >= maxEntries || into.scratch.end >= into.maxBytes) return bucket
-      if ((Atomics.load(this.#words, headOfBucket(bucket)) & BLOCK_BITS) !== 0 && !this.#scanBucket(bucket, into, withValues)) return ~bucket
-    }
-    return bucket < buckets ? bucket : 0
+    return this.#scanner.scan(cursor, maxEntries, into, withValues)
   }
 
   /**
@@ -207,73 +237,31 @@ export class TableReader {
    * @returns 1, 0 if it is missing, -1 for busy
    */
   pick(hash: number, key: Buffer, keyStart: number, keyEnd: number, into: ScanBatch, withValue: boolean): 1 | 0 | -1 {
-    const first = into.count
-    if (!this.#scanBucket(bucketOf(hash, this.#bucketScale), into, withValue)) return -1
-    let found = first
-    while (found < into.count && !into.hasKey(found, key, keyStart, keyEnd)) found++
-    if (found === into.count) {
-      into.count = first
-      return 0
-    }
-    into.move(found, first)
-    into.count = first + 1
-    return 1
+    return this.#scanner.pick(hash, key, keyStart, keyEnd, into, withValue)
   }
 
-  #scanBucket(bucket: number, into: ScanBatch, withValues: boolean): boolean {
+  /** The value of a block, or `MOVED`. */
+  #valueAt(block: number, lens: number, keyLength: number, version: number, seen: number): unknown {
     const words = this.#words
-    const version = versionOf(headOfBucket(bucket))
-    const count = into.count
-    const end = into.scratch.end
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const seen = Atomics.load(words, version)
-      if (this.#copyBucket(bucket, into, withValues, version, seen) && isUnmoved(words, version, seen)) return true
-      into.count = count
-      into.scratch.end = end
-      this.retries++
-    }
-    return false
-  }
-
-  #copyBucket(bucket: number, into: ScanBatch, withValues: boolean, version: number, seen: number): boolean {
-    const words = this.#words
-    const { scratch } = into
-    let block = Atomics.load(words, headOfBucket(bucket)) & BLOCK_BITS
-    for (let steps = 1; block !== 0; steps++) {
-      if (!this.#isBlock(block) || (steps % CHAIN_CHECK === 0 && !isUnmoved(words, version, seen))) return false
-      const word = block >> 2
-      const lens = words[word + LENS]!
-      if ((lens & NO_ENTRY) !== 0) return false
-      const keyStart = block + keyOffset(lens)
-      const keyLength = keyLengthOf(lens)
-      const index = into.count
-      into.keyStarts[index] = this.#copyInto(scratch, keyStart, keyStart + keyLength)
-      into.keyEnds[index] = into.keyStarts[index] + keyLength
-      const hasExpiry = (lens & HAS_EXPIRY) !== 0
-      into.expires[index] = hasExpiry ? readTime(words, word + FIXED_WORDS) : 0
-      into.durations[index] = hasExpiry ? readTime(words, word + FIXED_WORDS + 2) : 0
-      into.modified[index] = (words[word + MODIFIED]! >>> 0) + (words[word + MODIFIED + 1]! & 0xffff) * 4294967296
-      into.valueStarts[index] = into.valueEnds[index] = 0
-      if (withValues) {
-        if ((lens & LARGE) === 0) {
-          const length = inlineLengthOf(lens)
-          into.valueStarts[index] = this.#copyInto(scratch, keyStart + keyLength, keyStart + keyLength + length)
-          into.valueEnds[index] = into.valueStarts[index] + length
-        } else {
-          const start = scratch.end
-          const length = this.#appendLarge(scratch, block, lens, version, seen)
-          if (length < 0) return false
-          into.valueStarts[index] = start
-          into.valueEnds[index] = start + length
-        }
+    if ((lens & LARGE) === 0) {
+      const start = block + keyOffset(lens) + keyLength
+      const end = start + inlineLengthOf(lens)
+      if (this.#decoder.isFlat(this.#bytes[start]!)) {
+        const value = this.#decodeFlat(start, end, version, seen)
+        return isUnmoved(words, version, seen) ? value : MOVED
       }
-      into.count++
-      block = Atomics.load(words, word)
+      this.#copyInline(start, end)
+      return isUnmoved(words, version, seen) ? this.#decoder.decodeValue(this.#scratch.bytes, this.#copiedAt, this.#copiedAt + end - start) : MOVED
     }
-    return true
+    const length = this.#copyLarge(block, lens, version, seen)
+    return length >= 0 && isUnmoved(words, version, seen) ? this.#decodeLarge(length) : MOVED
   }
 
-  /** Walks a chain: the key's block, 0 if it is not there, -1 if the chain is none. What it returns holds for `seen`. */
+  /**
+   * Walks a chain: the block that a key holds, 0 if it holds none, -1 if the chain is none. What it returns holds for `seen`.
+   *
+   * The entry comes last: a prepared block before it takes its place once it is committed, and is passed over until then.
+   */
   #seek(head: number, version: number, seen: number, hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
     const words = this.#words
     let block = Atomics.load(words, head) & BLOCK_BITS
@@ -282,16 +270,17 @@ export class TableReader {
       const word = block >> 2
       if (words[word + HASH] === hash) {
         const lens = words[word + LENS]!
-        if (lens >= 0 && keyLengthOf(lens) === keyEnd - keyStart && sameBytes(this.#bytes, block + keyOffset(lens), key, keyStart, keyEnd)) return block
+        if (lens >= 0 && keyLengthOf(lens) === keyEnd - keyStart && sameBytes(this.#bytes, block + keyOffset(lens), key, keyStart, keyEnd)) {
+          if (lens < TAGGED) return block
+          const slot = words[tagWord(word, lens)] ?? 0
+          if (slot === 0) return block
+          if (stateOfSlot(this.#slots, slot) === SLOT_STATE.committed) return isRemoval(lens) ? 0 : block
+        }
       }
       if (steps % CHAIN_CHECK === 0 && !isUnmoved(words, version, seen)) return -1
       block = Atomics.load(words, word)
     }
     return 0
-  }
-
-  #isBlock(block: number): boolean {
-    return block >= this.#firstBlock && block <= this.#lastBlock && (block & 7) === 0
   }
 
   /** Decodes in place. What is thrown over bytes that changed meanwhile is not an error of the value. */
@@ -307,50 +296,13 @@ export class TableReader {
   /** Copies bytes of the table to the front of the scratch buffer, at `#copiedAt`. */
   #copyInline(start: number, end: number): void {
     this.#scratch.end = 0
-    this.#copiedAt = this.#copyInto(this.#scratch, start, end)
-  }
-
-  /** Appends bytes of the table to a scratch buffer, with the alignment that they have, and returns where they begin. */
-  #copyInto(scratch: Scratch, start: number, end: number): number {
-    const words = this.#words
-    scratch.end = (scratch.end + 3) & ~3
-    const first = start >> 2
-    const count = ((end + 3) >> 2) - first
-    scratch.ensure(count * 4 + 4)
-    const to = scratch.end >> 2
-    if (count > LONG_WORDS) scratch.words.set(words.subarray(first, first + count), to)
-    else for (let index = 0; index < count; index++) scratch.words[to + index] = words[first + index]!
-    const at = scratch.end + (start & 3)
-    scratch.end = at + end - start
-    return at
+    this.#copiedAt = this.#copier.copy(this.#scratch, start, end)
   }
 
   /** Copies a large value to the front of the scratch buffer; its length, or -1. */
   #copyLarge(block: number, lens: number, version: number, seen: number): number {
     this.#scratch.end = 0
-    return this.#appendLarge(this.#scratch, block, lens, version, seen)
-  }
-
-  #appendLarge(scratch: Scratch, block: number, lens: number, version: number, seen: number): number {
-    const words = this.#words
-    const length = words[largeWord(block >> 2, lens)]!
-    if (length < 0 || length > this.#geometry.maxValueBytes) return -1
-    if (length > CAUTIOUS_BYTES && !isUnmoved(words, version, seen)) return -1
-    scratch.ensure(length)
-    let left = length
-    let segment = Atomics.load(words, largeWord(block >> 2, lens) + 1)
-    for (let steps = 1; segment !== 0; steps++) {
-      if (!this.#isBlock(segment)) return -1
-      if (steps % CHAIN_CHECK === 0 && !isUnmoved(words, version, seen)) return -1
-      const piece = segmentLength(words[(segment >> 2) + LENS]!)
-      const start = segment + SEGMENT_BYTES
-      if (piece === 0 || piece > left || start + piece > this.capacityBytes) return -1
-      scratch.bytes.set(this.#bytes.subarray(start, start + piece), scratch.end)
-      scratch.end += piece
-      left -= piece
-      segment = Atomics.load(words, segment >> 2)
-    }
-    return left === 0 ? length : -1
+    return this.#copier.copyLarge(this.#scratch, block, lens, version, seen)
   }
 
   #decodeLarge(length: number): unknown {

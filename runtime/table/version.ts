@@ -10,6 +10,11 @@
  */
 const ORDERED = process.arch === 'x64' || process.arch === 'ia32'
 
+/** How often a reader begins anew before it gives up. */
+export const MAX_TRIES = 64
+/** After so many blocks of a chain a reader makes sure that it is still one. */
+export const CHAIN_CHECK = 32
+
 /** Whether the version is still `seen`, with every read before this call done. */
 export function isUnmoved(words: Int32Array, word: number, seen: number): boolean {
   return (ORDERED ? Atomics.load(words, word) : Atomics.or(words, word, 0)) === seen
