@@ -13,6 +13,7 @@ import { getMany } from './actions/get-many.js'
 import { get } from './actions/get.js'
 import { incr } from './actions/incr.js'
 import { inspect } from './actions/inspect.js'
+import { invoke } from './actions/invoke.js'
 import { isEmpty } from './actions/is-empty.js'
 import { keys } from './actions/keys.js'
 import { persist } from './actions/persist.js'
@@ -31,7 +32,7 @@ import { update } from './actions/update.js'
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, getAndUpdate, inspect, stats,
+  refresh, touch, clear, purge, getAndUpdate, invoke, inspect, stats,
 ]
 
 /** Messages that no handle offers. */

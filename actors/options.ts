@@ -7,6 +7,7 @@ import { readBounds } from '../runtime/actor.js'
 import { parseDuration, type Duration } from '../runtime/duration.js'
 import { functionsModuleUrl, type FunctionsModule } from '../runtime/functions.js'
 import { DEFAULT_BOUNDS, type MailboxBounds } from '../runtime/mailbox/lane.js'
+import { readCommands, type CommandConfig, type CommandOptions } from './command-options.js'
 import { inside, invalidOption, numberWithin, oneOf, ownOptions } from '../runtime/option-checks.js'
 import { readSupervision, type SupervisionOptions, type SupervisorSpec } from '../runtime/supervisor-spec.js'
 import { MAX_TABLE_BYTES, MIN_TABLE_BYTES } from '../runtime/table/layout.js'
@@ -50,6 +51,8 @@ export interface CacheOptions {
   }
   /** Modules of functions to load in every thread that runs functions. */
   functions?: readonly FunctionsOption[]
+  /** Functions for `invoke`, by names of the cache's own. */
+  commands?: Readonly<Record<string, CommandOptions>>
   /** How long a function may run inside a shard before it is killed with its thread. Default 1 s. */
   functionTimeout?: Duration
   /** Whether calls, hits, misses, writes and more are counted, for `stats()`. Default false. */
@@ -74,6 +77,7 @@ export interface CacheConfig {
   lazy: boolean
   functions: string[]
   functionTimeoutMs: number
+  commands: CommandConfig[]
   stats: boolean
   /** `null`: values are not compressed. */
   compressOverBytes: number | null
@@ -88,7 +92,7 @@ export interface NodeConfig {
 }
 
 const NODE_NAMES = ['name', 'shardThreads', 'functions']
-const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'stats', 'compressed', 'supervision']
+const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'stats', 'compressed', 'supervision']
 
 /**
  * A shard that ran for so long had taken up its table, and does not run the message again that it died of: it may start again
@@ -134,6 +138,7 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       lazy: readBoolean(or(expiration['lazy'], true), 'expiration.lazy'),
       functions: [...new Set([...node?.functions ?? [], ...readFunctions(own['functions'])])],
       functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
+      commands: readCommands(or(own['commands'], {}), 'commands'),
       stats: readBoolean(or(own['stats'], false), 'stats'),
       compressOverBytes: readCompressed(or(own['compressed'], false)),
       seed: (Math.random() * 2 ** 32) | 0,

@@ -43,6 +43,8 @@ export class Shard {
   readonly context: ActorContext
   /** For values that the shard encodes, and copies of entries. */
   readonly scratch = new Scratch()
+  /** For a reply that is encoded before anything is stored: an action that returns it replies with what is in it. */
+  readonly reply = new Scratch(256)
   /** `null` if the cache does not count. */
   readonly counters: Counters | null
   readonly #host: Host
@@ -144,6 +146,22 @@ export class Shard {
     return ENCODED
   }
 
+  /** Encodes `value` as the reply, which may be another than what is stored. Runs getters and `toData`: see `limited`. */
+  encodeReply(value: unknown): void {
+    this.reply.reset()
+    encodeValue(value, this.reply)
+  }
+
+  /**
+   * Stores what a function has made of an entry, 0 if there was none: over it, with its times, or as a new one. `expireMs`: a time to live
+   * of its own; `undefined`: none was given.
+   */
+  storeOutcome(request: Request, block: number, value: unknown, expireMs: number | null | undefined): void {
+    if (expireMs !== undefined) this.storeFor(request, value, expireMs)
+    else if (block === 0) this.storeNew(request, value)
+    else this.replaceValue(request, block, value)
+  }
+
   /**
    * Stores `value`, or what is `ENCODED`, under the request's key. `expireMs`: a time to live from now, `null` for none, not
    * positive to remove the key.
@@ -241,6 +259,7 @@ export class Shard {
       return error instanceof CacheError && error.cause === undefined ? fail(inlet, error) : this.limited(undefined, () => fail(inlet, error))
     }
     if (result === ENCODED) inlet.finishWith(STATUS.value, this.scratch.bytes, 0, this.scratch.end)
+    else if (result === this.reply) inlet.finishWith(STATUS.value, this.reply.bytes, 0, this.reply.end)
     else reply(inlet, result)
   }
 

@@ -77,9 +77,7 @@ export const getAndUpdate: Action = {
     if (outcome === undefined) return undefined
     const { value, stores, expire } = outcome
     if (!stores) return value
-    if (expire !== undefined) shard.storeFor(request, value, expire)
-    else if (block === 0) shard.storeNew(request, value)
-    else shard.replaceValue(request, block, value)
+    shard.storeOutcome(request, block, value, expire)
     return value
   },
 }

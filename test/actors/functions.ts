@@ -1,5 +1,5 @@
 /** Functions for tests, as an application would have them: good ones, and those that do everything wrong. */
-import { commit, defineFunctions, ignore, registerClass } from 'scatterhoard'
+import { commit, defineFunctions, ignore, registerClass, type CacheOptions } from 'scatterhoard'
 import { isMainThread } from 'node:worker_threads'
 
 export const sums = defineFunctions('sums', import.meta.url, {
@@ -12,6 +12,39 @@ export const sums = defineFunctions('sums', import.meta.url, {
   repeat: (_value: unknown, count: number) => 'x'.repeat(count),
   push: (list: number[] | undefined, item: number) => [...list ?? [], item],
 })
+
+export const lists = defineFunctions('lists', import.meta.url, {
+  length: (list: unknown[] | undefined) => list?.length ?? 0,
+  at: (list: unknown[] | undefined, index: number) => list?.[index] ?? null,
+  pop: (list: unknown[] | undefined) => list === undefined || list.length === 0 ? ignore(undefined) : [list.at(-1), list.slice(0, -1)],
+  add: (list: unknown[] | undefined, ...items: unknown[]) => [(list?.length ?? 0) + items.length, [...list ?? [], ...items]],
+  addFor: (list: unknown[] | undefined, item: unknown, expire: number | string | null) => commit([item, [...list ?? [], item]], { expire }),
+  peek: (list: unknown[] | undefined) => ignore(list),
+})
+
+/** Results that are not what a write command returns, by name. */
+const NO_PAIRS: Record<string, () => unknown> = {
+  nothing: () => undefined, null: () => null, value: () => 5, single: () => [1], triple: () => [1, 2, 3], object: () => ({ 0: 1, 1: 2, length: 2 }),
+  committed: () => commit(5), committedTwice: () => commit(commit([1, 2])),
+}
+export const noPairs = Object.keys(NO_PAIRS)
+
+export const wrong = defineFunctions('wrong', import.meta.url, {
+  pair: (_value: unknown, kind: string) => NO_PAIRS[kind]!() as unknown[],
+  undefinedValue: (_value: unknown) => [1, undefined],
+  committed: (_value: unknown) => commit([1, 2]),
+  badExpiry: (_value: unknown) => commit([1, 2], { expire: 'soon' }),
+  closure: (_value: unknown) => [1, () => 1],
+  closureResult: (_value: unknown) => [() => 1, 1],
+})
+
+export const COMMANDS: NonNullable<CacheOptions['commands']> = {
+  length: { type: 'read', execute: lists.length }, at: { type: 'read', execute: 'lists.at' }, peek: { type: 'read', execute: lists.peek },
+  pop: { type: 'write', execute: lists.pop }, add: { type: 'write', execute: lists.add }, addFor: { type: 'write', execute: lists.addFor }, look: { type: 'write', execute: lists.peek },
+  wrongPair: { type: 'write', execute: wrong.pair }, undefinedValue: { type: 'write', execute: wrong.undefinedValue }, committed: { type: 'read', execute: wrong.committed },
+  badExpiry: { type: 'write', execute: wrong.badExpiry }, closure: { type: 'write', execute: wrong.closure }, closureResult: { type: 'write', execute: wrong.closureResult },
+  fail: { type: 'read', execute: 'bad.fail' }, hang: { type: 'read', execute: 'bad.hang' }, later: { type: 'read', execute: 'bad.later' }, unknown: { type: 'read', execute: 'nobody.knows' },
+}
 
 /** What is thrown, by name: things that `String`, `instanceof` or an encoder may choke on. */
 const THROWN: Record<string, () => unknown> = {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { cacheSupervisor, startCache, startNode } from 'scatterhoard'
+import { cacheSupervisor, startCache, startNode, type CacheOptions } from 'scatterhoard'
 import { rejected, thrown, type Failure } from './expectations.js'
 
 const NUMBERS = [NaN, -1, 0, 1.5, Infinity, -Infinity, 2 ** 60, '4', null, {}, [], true, 5n]
@@ -25,6 +25,12 @@ const WRONG: [option: string, values: unknown[], options: (value: unknown) => un
   ['functions', [null, {}, 'x', 5], (functions) => ({ functions })],
   ['functions.0', [null, {}, 'not a url', 5, () => 1, [], { name: 'x' }], (module) => ({ functions: [module] })],
   ['functionTimeout', [NaN, -1, 0, Infinity, null, '', 'soon', {}, true], (functionTimeout) => ({ functionTimeout })],
+  ['commands', [null, 5, 'x', [], new Map()], (commands) => ({ commands })],
+  ['commands.c', [null, 5, 'x', [], () => 1], (c) => ({ commands: { c } })],
+  ['commands.c.type', [undefined, null, 'append', 5, 'constructor'], (type) => ({ commands: { c: { type, execute: 'a.b' } } })],
+  ['commands.c.execute', [undefined, null, '', 5, {}, { name: 'a.b' }, []], (execute) => ({ commands: { c: { type: 'read', execute } } })],
+  ['commands.c.timeout', [5], (timeout) => ({ commands: { c: { type: 'read', execute: 'a.b', timeout } } })],
+  ['commands.', [{ type: 'read', execute: 'a.b' }], (command) => ({ commands: { '': command } })],
   ['compressed', [null, 0, 1, 'true', 5, '1kb', [], new Map()], (compressed) => ({ compressed })],
   ['compressed.over', [null, NaN, -1, 1.5, Infinity, '', '1kbs', {}, true], (over) => ({ compressed: { over } })],
   ['compressed.level', [1], (level) => ({ compressed: { level } })],
@@ -57,6 +63,11 @@ describe('options of a cache', () => {
     })
   }
 
+  it('functions themselves are refused where names are needed, with how to register them', async () => {
+    const error = await rejected(startCache('x', { commands: { c: { type: 'read', execute: (() => 1) as never } } }), 'ERR_FUNCTION_NOT_REGISTERED')
+    expect(error).to.include({ option: 'commands.c.execute' }).and.to.have.property('message').that.includes('defineFunctions')
+  })
+
   it('name: a string of 1 to 255 characters without "/"', async () => {
     for (const name of [undefined, null, '', 'a/b', 5, {}, 'x'.repeat(256)]) check(await rejected(startCache(name as never)), 'name', name)
   })
@@ -70,16 +81,16 @@ describe('options of a cache', () => {
 
   it('every allowed way to write them is taken, and shown by inspect', async () => {
     const cache = await startCache('all', {
-      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true, compressed: { over: '4kb' },
+      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true, compressed: { over: '4kb' }, commands: JSON.parse('{"__proto__": {"type": "read", "execute": "a.b"}}') as NonNullable<CacheOptions['commands']>,
       expiration: { default: '1h', interval: null, lazy: false }, supervision: { maxRestarts: 5, within: '1s', backoff: { first: 0, then: '10ms', factor: 1, max: 100, jitter: 0, resetAfter: '1m' } },
     })
     expect(await cache.inspect('cache')).to.deep.include({
       name: 'all', shards: 2, tableBytes: 0.75 * 2 ** 20, policy: 'none', mailbox: { messages: 10, bytes: 8192, overflow: 'reject', waiting: 0 },
-      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, stats: true, compressOverBytes: 4096,
+      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, stats: true, compressOverBytes: 4096, commands: [{ name: '__proto__', type: 'read', function: 'a.b' }],
     })
     await cache.stop()
     const defaults = await startCache('defaults', { shards: undefined, memory: undefined, expiration: { default: undefined } } as never)
-    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, stats: false, compressOverBytes: null })
+    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, stats: false, compressOverBytes: null, commands: [] })
     await defaults.stop()
   })
 })

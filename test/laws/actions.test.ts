@@ -1,6 +1,7 @@
 import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
 import { AttachedThread } from '../actors/attached-thread.js'
 import { shardPaths } from '../actors/expectations.js'
+import { COMMANDS } from '../actors/functions.js'
 import { ACTION_LAWS, type Call, type Setting } from './actions.js'
 
 type AnyCache = Cache<unknown>
@@ -48,7 +49,7 @@ describe('the laws of the actions', () => {
         node = await startNode({ name: 'laws', shardThreads: 1, functions: [FUNCTIONS] })
         node.clock.hold()
         const start = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
-          const cache = await node.startCache(name, { shards, memory: '16mb', ...options, expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
+          const cache = await node.startCache(name, { shards, memory: '16mb', commands: COMMANDS, ...options, expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
           caches.push(cache)
           return way(cache)
         }

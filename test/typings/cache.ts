@@ -17,6 +17,11 @@ const people = defineFunctions('typed-people', import.meta.url, {
   count: (_user: User | undefined) => 5,
   ofNumber: (value: number | undefined) => value ?? 0,
 })
+const lists = defineFunctions('typed-lists', import.meta.url, {
+  name: (user: User | undefined, index?: number) => user?.name.slice(index) ?? null,
+  visit: (user: User | undefined, by: number) => user === undefined ? ignore(0) : [user.visits, { ...user, visits: user.visits + by }],
+  rename: (user: User | undefined, name: string) => commit([user?.name, { name, visits: 0 }], { expire: '5m' }),
+})
 const anything = defineFunctions('typed-anything', import.meta.url, { later: async (_value: unknown) => 1, now: (_value: unknown) => 1 })
 
 export async function values(): Promise<void> {
@@ -95,6 +100,31 @@ export async function functions(users: Cache<User>, all: Cache<unknown>): Promis
   await users.getAndUpdate('ada', (user: User | undefined) => user)
   // @ts-expect-error no such function
   void people.nobody
+}
+
+export async function commands(): Promise<void> {
+  const users = await startCache<User>('users', {
+    commands: {
+      name: { type: 'read', execute: lists.name }, anything: { type: 'read', execute: 'typed-lists.name' },
+      visit: { type: 'write', execute: lists.visit }, rename: { type: 'write', execute: lists.rename },
+    },
+  })
+  same<unknown>()(await users.invoke('name', 'ada'))
+  same<string>()(await users.invoke<string>('name', 'ada', { args: [1], default: { name: '', visits: 0 }, functionTimeout: '1s' }))
+  const name: string = await users.invoke('name', 'ada')
+  same<unknown>()(await users.ask(['invoke', 'name', 'ada', { args: [name] }]))
+  // @ts-expect-error a promise has to be waited for, and a shard does not
+  await startCache('x', { commands: { load: { type: 'read', execute: people.load } } })
+  // @ts-expect-error the same
+  await startCache('x', { commands: { load: { type: 'write', execute: people.load } } })
+  // @ts-expect-error a write command returns the result and the new value
+  await startCache('x', { commands: { reset: { type: 'write', execute: people.reset } } })
+  // @ts-expect-error a closure has no name
+  await startCache('x', { commands: { c: { type: 'read', execute: () => 1 } } })
+  // @ts-expect-error no such type
+  await startCache('x', { commands: { c: { type: 'append', execute: 'a.b' } } })
+  // @ts-expect-error this is not a User
+  await users.invoke('name', 'ada', { default: 5 })
 }
 
 export async function messages(users: Cache<User>): Promise<void> {
