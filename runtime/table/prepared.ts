@@ -72,7 +72,7 @@ export function takeOutPrepared(store: TableStore, slot: number, block: number):
 
 function finishEntry(store: TableStore, block: number): void {
   const { words, bytes, order } = store
-  const old = store.findBehind(block)
+  const old = store.findEntryOf(block)
   if (old === 0) {
     order.prepareNewest(block)
   } else {
@@ -90,7 +90,7 @@ function finishEntry(store: TableStore, block: number): void {
 function finishRemoval(store: TableStore, block: number): void {
   const { words, order } = store
   const hash = store.hashOf(block)
-  const old = store.findBehind(block)
+  const old = store.findEntryOf(block)
   // First: once the removal is out, nothing says any more that the entry does not count.
   if (old !== 0) store.relink(store.reference, words[old >> 2]!)
   store.publish(store.referenceTo(block), words[block >> 2]!, hash)

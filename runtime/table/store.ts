@@ -51,24 +51,25 @@ export class TableStore {
 
   /** The entry of a key, or 0; leaves in `reference` where it hangs, or the head where a new one will. */
   find(hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
-    return this.#seek(headOf(hash, this.#bucketScale), 0, hash, key, keyStart, keyEnd)
+    return this.#seek(0, hash, key, keyStart, keyEnd)
   }
 
   /** The block that is prepared for a key under a slot, or 0. See `find`. */
   findPrepared(slot: number, hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
-    return this.#seek(headOf(hash, this.#bucketScale), slot, hash, key, keyStart, keyEnd)
+    return this.#seek(slot, hash, key, keyStart, keyEnd)
   }
 
-  /** The entry that a prepared block will replace: behind it in its chain, or 0. See `find`. */
-  findBehind(block: number): number {
+  /** The entry of a prepared block's key, or 0. See `find`. */
+  findEntryOf(block: number): number {
     const word = block >> 2
     const keyAt = block + keyOffset(this.words[word + LENS]!)
-    return this.#seek(word, 0, this.words[word + HASH]!, this.bytes, keyAt, keyAt + keyLengthOf(this.words[word + LENS]!))
+    return this.find(this.words[word + HASH]!, this.bytes, keyAt, keyAt + keyLengthOf(this.words[word + LENS]!))
   }
 
-  /** Walks a chain from the word `head` to the block of a key that has a slot, 0 for the entry. */
-  #seek(head: number, slot: number, hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
+  /** Walks a chain to the block of a key that has a slot, 0 for the entry. */
+  #seek(slot: number, hash: number, key: Buffer, keyStart: number, keyEnd: number): number {
     const words = this.words
+    const head = headOf(hash, this.#bucketScale)
     let reference = head
     let block = words[head]! & BLOCK_BITS
     while (block !== 0) {

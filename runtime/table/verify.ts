@@ -36,10 +36,14 @@ function verifyKeys(store: TableStore, head: number): void {
     const at = block + keyOffset(lens)
     const found = store.findPrepared(slotOf(words, block), words[(block >> 2) + HASH]!, bytes, at, at + keyLengthOf(lens))
     if (found !== block) fail(`blocks ${found} and ${block} have the same key`)
-    if (slotOf(words, block) !== 0 && store.findBehind(block) !== store.find(store.hashOf(block), bytes, at, at + keyLengthOf(lens))) {
-      fail(`block ${block} is prepared behind the entry that it replaces`)
-    }
+    if (slotOf(words, block) !== 0 && !isBehind(store, block, store.findEntryOf(block))) fail(`block ${block} is prepared behind the entry that it replaces`)
   }
+}
+
+/** Whether an entry, if there is one, comes after a block in its chain. */
+function isBehind({ words }: TableStore, block: number, entry: number): boolean {
+  while (block !== entry && block !== 0) block = words[block >> 2]!
+  return block === entry
 }
 
 function fail(what: string): never {

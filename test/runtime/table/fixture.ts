@@ -6,6 +6,7 @@ import { Scratch } from '../../../runtime/codec/scratch.js'
 import { createTable } from '../../../runtime/table/layout.js'
 import { BUSY, MISSING, TableReader, type ReaderClock, type ScanBatch, type ValueDecoder } from '../../../runtime/table/reader.js'
 import type { FullPolicy } from '../../../runtime/table/room.js'
+import { slotWord, TRANSACTIONS_BYTES, type SlotState } from '../../../runtime/table/transactions.js'
 import { TableWriter } from '../../../runtime/table/writer.js'
 
 export const FLAT_TAG = 's'.charCodeAt(0)
@@ -39,14 +40,16 @@ export function valueOf(seed: number, length: number, tag = BYTES_TAG): Buffer {
 
 export class TableUnderTest {
   readonly table: SharedArrayBuffer
+  readonly transactions: SharedArrayBuffer
   readonly reader: TableReader
   readonly #hashBits: number
   writer: TableWriter
 
-  constructor(bytes: number, policy: FullPolicy = 'fifo', hashBits = 32) {
+  constructor(bytes: number, policy: FullPolicy = 'fifo', hashBits = 32, transactions = new SharedArrayBuffer(TRANSACTIONS_BYTES)) {
     this.table = createTable({ bytes, seed: 7 })
+    this.transactions = transactions
     this.writer = TableWriter.open(this.table, { policy })
-    this.reader = new TableReader(this.table, decoder)
+    this.reader = new TableReader(this.table, decoder, transactions)
     this.#hashBits = hashBits
   }
 
@@ -92,6 +95,30 @@ export class TableUnderTest {
   locate(key: string, clock: ReaderClock | null = null): boolean {
     const bytes = Buffer.from(key)
     return this.reader.locate(this.#hash(bytes), bytes, 0, bytes.length, clock) === 1
+  }
+
+  /** Does something on behalf of the transaction in a slot. */
+  within<T>(slot: number, act: () => T): T {
+    this.writer.slot = slot
+    try {
+      return act()
+    } finally {
+      this.writer.slot = 0
+    }
+  }
+
+  /** The block that is prepared for a key under a slot, or 0. */
+  prepared(slot: number, key: string): number {
+    const bytes = Buffer.from(key)
+    return this.writer.prepared(slot, this.#hash(bytes), bytes, 0, bytes.length)
+  }
+
+  setSlot(slot: number, state: SlotState, generation = 1): void {
+    Atomics.store(new Int32Array(this.transactions), slot, slotWord(generation, state))
+  }
+
+  hashOf(key: string): number {
+    return this.#hash(Buffer.from(key))
   }
 
   keyAt(block: number): string {
