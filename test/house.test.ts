@@ -15,7 +15,6 @@ const FOLDERS = [...LAYERS, 'examples', 'test']
 const MAX_LINES = 400
 /** Files that are longer, and why. */
 const LONG_FILES: Record<string, string> = {
-  'runtime/codec/value-decode.ts': 'one switch over all tags: apart, its halves would have to share the cursor',
   'test/laws/actions.ts': 'one list: every promise of every action',
   'test/races/mailbox-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/races/table-model.ts': 'a model is read from top to bottom beside the protocol',

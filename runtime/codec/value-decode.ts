@@ -8,8 +8,10 @@
 import { CacheError } from '../errors.js'
 import { inflateValue } from './compressed.js'
 import { classNamed } from './classes.js'
+import { HIDDEN, newError, REFUSED_NAMES } from './error-copies.js'
 import { decodeFlat, isFlatLength, readFloat, readInt32 } from './flat.js'
 import { latin1 } from './latin1.js'
+import { FromDataError, malformed, malformedBy } from './malformed.js'
 import { raw, type RawBytes } from './raw-bytes.js'
 import { knownShape, rememberShape } from './shapes.js'
 import { ERROR_KINDS, isFlat, MAX_DEPTH, MEMORY_KINDS, SHORT_STRING, SMALL_INT, TAG, ZERO } from './tags.js'
@@ -358,9 +360,6 @@ function readInstance(): unknown {
   return instance
 }
 
-/** A user's code failed on data that was stored by other code: not the fault of the bytes. */
-class FromDataError extends Error {}
-
 function revive(fromData: () => unknown): unknown {
   try {
     return fromData()
@@ -370,14 +369,6 @@ function revive(fromData: () => unknown): unknown {
 }
 
 // ── errors ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-const ERROR_CLASSES = { Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError } as const
-
-/** Names that a stored error may not give its copy. */
-const REFUSED_NAMES = new Set(['__proto__', 'constructor', 'message'])
-
-/** Properties that built-in errors have, but do not show. */
-const HIDDEN = new Set(['name', 'stack', 'cause'])
 
 function readError(): Error {
   enter()
@@ -401,30 +392,4 @@ function readError(): Error {
   if (!coded) malformed('an error without its code')
   depth--
   return error
-}
-
-function newError(kind: (typeof ERROR_KINDS)[number], message: string | undefined): Error {
-  // Its stack is that of where it came from.
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 0
-  try {
-    if (kind === 'CacheError') return new CacheError('ERR_FRAME', message ?? '')
-    if (kind === 'AggregateError') return new AggregateError([], message)
-    return new ERROR_CLASSES[kind](message)
-  } finally {
-    Error.stackTraceLimit = limit
-  }
-}
-
-// ── failure ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-function malformed(what: string): never {
-  throw new CacheError('ERR_FRAME', `malformed value: ${what}`)
-}
-
-/** Whatever went wrong below: our own errors as they are; a regular expression that is none, a BigInt that is too large, … are bad bytes. */
-function malformedBy(thrown: unknown): unknown {
-  if (thrown instanceof CacheError) return thrown
-  if (thrown instanceof FromDataError) return new CacheError('ERR_FUNCTION_FAILED', thrown.message, { cause: thrown.cause })
-  return new CacheError('ERR_FRAME', 'malformed value', { cause: thrown })
 }
