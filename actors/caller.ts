@@ -18,6 +18,7 @@ import { TABLE_STATE } from '../runtime/table/layout.js'
 import { TableReader } from '../runtime/table/reader.js'
 import { codeOf } from './action-codes.js'
 import { checkCallOptions, type Action, type CallOptions } from './action.js'
+import { currentScope } from './call-scope.js'
 import { COUNTER, Counters } from './counters.js'
 import type { CacheConfig } from './options.js'
 
@@ -274,7 +275,8 @@ export class Caller {
       pending.tag = cell | (shard << SHARD_SHIFT)
       pending.onAnswered = this.#answered
     }
-    return pending.promise
+    const scope = currentScope()
+    return scope === undefined ? pending.promise : scope.wait(pending.promise)
   }
 }
 

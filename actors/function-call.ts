@@ -5,8 +5,14 @@
  * Arguments and results travel encoded, and are copies wherever the function runs. The system thread passes them on as bytes:
  * it never decodes what may be of a class of the user's.
  */
+import { DEADLINELESS_MS } from '../runtime/actor.js'
+import type { Client } from '../runtime/client.js'
+import { monotonicMs } from '../runtime/clock.js'
+import { Scratch } from '../runtime/codec/scratch.js'
 import { decodeValue } from '../runtime/codec/value.js'
-import type { Duration } from '../runtime/duration.js'
+import { CacheError, errorCode, reviveError } from '../runtime/errors.js'
+import { PoolThreads, type PoolThread } from './function-pool.js'
+import { writeCall, writeHeader, type CallReply, type EncodedArguments, type LostCall } from './function-wire.js'
 
 /** What a function gets besides its arguments: made on the thread where it runs. */
 export interface Gift {
@@ -16,15 +22,6 @@ export interface Gift {
   readonly place: 'first' | 'last'
   /** Plain data, of the gift's own. */
   readonly data?: unknown
-}
-
-/** Arguments that are encoded already: the bytes of an encoded array. */
-export class EncodedArguments {
-  readonly bytes: Uint8Array
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes
-  }
 }
 
 /** One call of a function. */
@@ -51,14 +48,14 @@ export interface FunctionTask {
 /** What a function has said: a value, or a value with what is to become of it. */
 export class FunctionResult {
   readonly kind: 'value' | 'commit' | 'ignore'
-  /** The expiry that a `commit` gives. */
-  readonly expire: Duration | null | undefined
+  /** The time to live that a `commit` gives, in milliseconds; `null` for none. */
+  readonly expireMs: number | null | undefined
   /** The encoded value, `undefined` included. */
   readonly bytes: Buffer
 
-  constructor(kind: FunctionResult['kind'], expire: Duration | null | undefined, bytes: Buffer) {
+  constructor(kind: FunctionResult['kind'], expireMs: number | null | undefined, bytes: Buffer) {
     this.kind = kind
-    this.expire = expire
+    this.expireMs = expireMs
     this.bytes = bytes
   }
 
@@ -66,4 +63,48 @@ export class FunctionResult {
   get value(): unknown {
     return decodeValue(this.bytes, 0, this.bytes.length)
   }
+}
+
+/** A call that was lost with its thread so many times, never alone at work, is not made again. */
+const MAX_ATTEMPTS = 5
+
+/**
+ * Calls a function. Its arguments are copied before this returns.
+ *
+ * @throws `ERR_UNKNOWN_FUNCTION`; `ERR_FUNCTION_FAILED` with the function's error, or its thread's, as `cause`; `ERR_FUNCTION_TIMEOUT`;
+ * `ERR_MODULE_LOAD`; `ERR_UNSUPPORTED_VALUE` for arguments or a result that cannot be sent; `ERR_STOPPED`
+ */
+export async function callFunction(client: Client, task: FunctionTask): Promise<FunctionResult> {
+  const scratch = new Scratch(512)
+  const written = writeCall(task, scratch)
+  let alone: PoolThread | undefined
+  for (let attempt = 1; ; attempt++) {
+    const pool = await PoolThreads.of(client)
+    const thread: PoolThread = alone ?? pool.pick()
+    writeHeader(task, alone !== undefined, written, scratch)
+    let reply: CallReply
+    thread.unanswered++
+    try {
+      const { keyEnd, argsEnd } = written
+      const pending = client.outlet(thread.address).ask(0, scratch, keyEnd, argsEnd - keyEnd, scratch.end - argsEnd, monotonicMs(), DEADLINELESS_MS)
+      reply = await pending.promise as CallReply
+    } catch (error) {
+      // It died between taking the call and noting it: it cannot have been over this one.
+      if (errorCode(error) !== 'ERR_ACTOR_CRASHED') throw error
+      reply = ['again', { wasAtWork: false, isOverdue: false, cause: undefined }]
+    } finally {
+      thread.unanswered--
+    }
+    if (reply[0] !== 'again') return new FunctionResult(reply[0], reply[1], Buffer.from(reply[2].buffer, reply[2].byteOffset, reply[2].byteLength))
+    const [, lost] = reply
+    if (!task.rerun || attempt === MAX_ATTEMPTS) throw lostError(task, lost)
+    alone = lost.wasAtWork ? thread : undefined
+  }
+}
+
+function lostError({ name, limitMs }: FunctionTask, { isOverdue, cause }: LostCall): CacheError {
+  const details = { outcome: 'unknown', function: name, cause: cause && reviveError(cause) } as const
+  return isOverdue
+    ? new CacheError('ERR_FUNCTION_TIMEOUT', `the function '${name}' did not end within its time limit of ${limitMs} ms, and its thread was killed; how far it came is unknown`, { ...details, timeout: limitMs })
+    : new CacheError('ERR_FUNCTION_FAILED', `the thread that ran the function '${name}' died; how far it came is unknown`, details)
 }

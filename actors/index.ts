@@ -3,7 +3,8 @@
  * This is the public entry; `scatterhoard/runtime` is the actor runtime on its own.
  */
 /// <reference types="node" preserve="true" />
-export { startCache, startNode, getCache, attachCache, type CacheNode } from './node.js'
+export { startCache, startNode, attachCache, type CacheNode } from './node.js'
+export { getCache } from './running-caches.js'
 export { cacheSupervisor } from './tree.js'
 export { defineFunctions, type FunctionReference, type FunctionsModule } from '../runtime/functions.js'
 export { registerClass, type ClassCodec } from '../runtime/codec/classes.js'

@@ -4,18 +4,17 @@ import { isHostThread } from '../runtime/host/host-thread.js'
 import { AttachedNode } from '../runtime/attached-node.js'
 import { CacheError, invalidArgument } from '../runtime/errors.js'
 import { Node } from '../runtime/node.js'
-import { setTableState, tableState, TABLE_STATE, type TableState } from '../runtime/table/layout.js'
+import { setTableState, TABLE_STATE, type TableState } from '../runtime/table/layout.js'
 import type { ChildSpec } from '../runtime/supervisor-spec.js'
 import type { StartedActor } from '../runtime/system-api.js'
 import { createHandle, type Cache, type CacheDescriptor } from './cache.js'
 import type { CacheDescription } from './caller.js'
 import { cacheId } from './cache-ids.js'
+import { functionPool, PoolThreads } from './function-pool.js'
 import { readNodeOptions, type CacheOptions, type NodeConfig, type NodeOptions } from './options.js'
-import { SHARD_POOL, type ShardArguments } from './shard.js'
+import { adoptCache, describeCaches, descriptionOf, forgetCache, isStopped, noCache } from './running-caches.js'
+import { SHARD_POOL } from './shard.js'
 import { cacheSupervisor } from './tree.js'
-
-/** Handles of this thread by name, newest last; those of a node that the application started and of attached caches too. */
-const running = new Map<string, Cache<unknown>>()
 
 export class CacheNode extends Node {
   readonly config: NodeConfig
@@ -24,7 +23,7 @@ export class CacheNode extends Node {
   #starting = 0
 
   constructor(config: NodeConfig) {
-    super(config.name, { [SHARD_POOL]: config.shardThreads })
+    super(config.name, { [SHARD_POOL]: config.shardThreads }, [functionPool(config.pool)])
     this.config = config
   }
 
@@ -50,7 +49,10 @@ export class CacheNode extends Node {
     this.#starting++
     try {
       const started = await super.spawnTree(spec)
-      for (const description of describeCaches(started)) this.#adopt(description)
+      const descriptions = describeCaches(started)
+      for (const description of descriptions) this.#adopt(description)
+      // It will be wanted, and nobody has to wait for it now.
+      if (descriptions.some(({ config }) => config.functions.length > 0)) PoolThreads.of(this.client).catch(() => undefined)
       return started
     } finally {
       this.#starting--
@@ -60,7 +62,7 @@ export class CacheNode extends Node {
   override async stopChild(id: string): Promise<void> {
     await super.stopChild(id)
     for (const [name, cache] of this.#caches) {
-      const description = descriptions.get(cache)!
+      const description = descriptionOf(cache)
       if (description.id !== id && !description.id.startsWith(`${id}/`)) continue
       setStates(description, TABLE_STATE.stopped)
       this.#forget(name)
@@ -68,11 +70,11 @@ export class CacheNode extends Node {
   }
 
   override async stop(): Promise<void> {
-    for (const cache of this.#caches.values()) setStates(descriptions.get(cache)!, TABLE_STATE.stopping)
+    for (const cache of this.#caches.values()) setStates(descriptionOf(cache), TABLE_STATE.stopping)
     await super.stop()
     for (const [name, cache] of this.#caches) {
       // Also if its shards had to be killed.
-      setStates(descriptions.get(cache)!, TABLE_STATE.stopped)
+      setStates(descriptionOf(cache), TABLE_STATE.stopped)
       this.#forget(name)
     }
   }
@@ -97,9 +99,8 @@ export class CacheNode extends Node {
       attach: () => this.attach(),
       stopCache: ({ id }) => this.#stopCache(name, id),
     }, description)
-    descriptions.set(cache, description)
     this.#caches.set(name, cache)
-    running.set(name, cache)
+    adoptCache(cache, description)
   }
 
   async #stopCache(name: string, id: string): Promise<void> {
@@ -111,49 +112,22 @@ export class CacheNode extends Node {
   #forget(name: string): void {
     const cache = this.#caches.get(name)
     this.#caches.delete(name)
-    if (running.get(name) === cache) running.delete(name)
+    if (cache !== undefined) forgetCache(cache)
   }
 }
 
-const descriptions = new WeakMap<object, CacheDescription>()
-
 function setStates({ shards }: CacheDescription, state: TableState): void {
   for (const { table } of shards) setTableState(table, state)
-}
-
-/** Whether it was stopped, here or on another thread. A cache of a supervisor of the application's may come back. */
-function isStopped(cache: object): boolean {
-  const { id, shards } = descriptions.get(cache)!
-  return !id.includes('/') && shards.every(({ table }) => tableState(table) === TABLE_STATE.stopped)
 }
 
 function nameTaken(name: string, node: string): CacheError {
   return new CacheError('ERR_NAME_TAKEN', `node '${node}' has a cache '${name}'; stop it first, or choose another name`, { cache: name, node })
 }
 
-function noCache(name: string): CacheError {
-  return new CacheError('ERR_NO_CACHE', `no cache '${name}' is running here; start it with startCache, or attach it`, { cache: name })
-}
-
 /** Names of the caches in a spec. */
 function cachesIn(spec: ChildSpec): string[] {
   if (spec.kind === 'actor') return []
   return spec.id.startsWith(cacheId('')) ? [spec.id.slice(cacheId('').length)] : spec.children.flatMap(cachesIn)
-}
-
-/** The caches among actors that were started. */
-function describeCaches(started: readonly StartedActor[]): CacheDescription[] {
-  const caches = new Map<string, CacheDescription>()
-  for (const { definition, args, buffers, ...address } of started) {
-    if (definition !== 'shard') continue
-    const { config, index } = args as ShardArguments
-    const id = address.id.split('/').slice(0, -2).join('/')
-    const { table, counters } = buffers
-    const description = caches.get(id) ?? { id, config, shards: [], ...counters && { counters } }
-    description.shards[index] = { address, table: table! }
-    caches.set(id, description)
-  }
-  return [...caches.values()]
 }
 
 /** The node of this process that `startCache` uses. */
@@ -194,13 +168,6 @@ export async function startCache<V = unknown>(name: string, options?: CacheOptio
   }
 }
 
-/** A cache that runs in this process, on any node, or that this thread has attached. Throws `ERR_NO_CACHE` if there is none of that name. */
-export function getCache<V = unknown>(name: string): Cache<V> {
-  const cache = running.get(name)
-  if (cache === undefined || isStopped(cache)) throw noCache(name)
-  return cache as Cache<V>
-}
-
 /** Makes a handle on this thread of what `cache.attachment()` returned on another one. */
 export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<Cache<V>> {
   if (!isDescriptor(descriptor)) {
@@ -209,7 +176,6 @@ export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<C
   if (isHostThread()) return Promise.reject(new CacheError('ERR_INVALID_OPTION', 'a cache cannot be attached on a thread of the library'))
   const node = new AttachedNode(descriptor.node)
   const { cache: description } = descriptor
-  const { name } = description.config
   const cache = createHandle<V>({
     client: node.client,
     stopCache: ({ id }) => node.client.control((api) => api.stop(id)),
@@ -217,8 +183,7 @@ export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<C
       throw new CacheError('ERR_INVALID_OPTION', 'an attachment is made on the thread that started the cache')
     },
   }, description)
-  descriptions.set(cache, description)
-  running.set(name, cache)
+  adoptCache(cache, description)
   return Promise.resolve(cache)
 }
 

@@ -24,6 +24,8 @@ export interface NodeOptions {
   name?: string
   /** Threads that all shards of the node share. Default: cores − 1, at least 1. */
   shardThreads?: number
+  /** The threads that run functions, and how many functions run at a time on each. Default `{ threads: 2, concurrency: 64 }`. */
+  pool?: { threads?: number; concurrency?: number }
   /** Modules of functions for every cache of the node. */
   functions?: readonly FunctionsOption[]
 }
@@ -53,7 +55,7 @@ export interface CacheOptions {
   functions?: readonly FunctionsOption[]
   /** Functions for `invoke`, by names of the cache's own. */
   commands?: Readonly<Record<string, CommandOptions>>
-  /** How long a function may run inside a shard before it is killed with its thread. Default 1 s. */
+  /** How long a function may run. Default 5 s in the pool, and 1 s inside a shard, where it is then killed with its thread. */
   functionTimeout?: Duration
   /** Whether calls, hits, misses, writes and more are counted, for `stats()`. Default false. */
   stats?: boolean
@@ -76,7 +78,10 @@ export interface CacheConfig {
   intervalMs: number | null
   lazy: boolean
   functions: string[]
+  /** Inside a shard. */
   functionTimeoutMs: number
+  /** In the pool. */
+  poolTimeoutMs: number
   commands: CommandConfig[]
   stats: boolean
   /** `null`: values are not compressed. */
@@ -88,10 +93,18 @@ export interface CacheConfig {
 export interface NodeConfig {
   name: string
   shardThreads: number
+  pool: PoolConfig
   functions: string[]
 }
 
-const NODE_NAMES = ['name', 'shardThreads', 'functions']
+/** The node's pool of threads that run functions. */
+export interface PoolConfig {
+  threads: number
+  /** Functions that run at a time on each. */
+  concurrency: number
+}
+
+const NODE_NAMES = ['name', 'shardThreads', 'pool', 'functions']
 const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'stats', 'compressed', 'supervision']
 
 /**
@@ -106,9 +119,14 @@ function defaultShardThreads(): number {
 
 export function readNodeOptions(options: NodeOptions | undefined): NodeConfig {
   const own = ownOptions(options === undefined ? {} : options, NODE_NAMES)
+  const pool = ownOptions(or(own['pool'], {}), ['threads', 'concurrency'], 'pool')
   return {
     name: readName(or(own['name'], 'node'), 'name'),
     shardThreads: numberWithin(or(own['shardThreads'], defaultShardThreads()), 1, 256, 'shardThreads', true),
+    pool: {
+      threads: numberWithin(or(pool['threads'], 2), 1, 256, 'pool.threads', true),
+      concurrency: numberWithin(or(pool['concurrency'], 64), 1, 4096, 'pool.concurrency', true),
+    },
     functions: readFunctions(own['functions']),
   }
 }
@@ -138,6 +156,7 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       lazy: readBoolean(or(expiration['lazy'], true), 'expiration.lazy'),
       functions: [...new Set([...node?.functions ?? [], ...readFunctions(own['functions'])])],
       functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
+      poolTimeoutMs: readPositive(or(own['functionTimeout'], 5000), 'functionTimeout'),
       commands: readCommands(or(own['commands'], {}), 'commands'),
       stats: readBoolean(or(own['stats'], false), 'stats'),
       compressOverBytes: readCompressed(or(own['compressed'], false)),

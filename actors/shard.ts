@@ -9,7 +9,7 @@ import { defineRawActor } from '../runtime/actor.js'
 import { hasClasses } from '../runtime/codec/classes.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { compressValue, decodeValue, encodeValue } from '../runtime/codec/value.js'
-import { functionNamed, loadFunctions } from '../runtime/functions.js'
+import { functionFailed, functionNamed, loadFunctions } from '../runtime/functions.js'
 import { hash32 } from '../runtime/hash.js'
 import type { Host, HostContext } from '../runtime/host/host.js'
 import { fail, reply } from '../runtime/host/hosted-actor.js'
@@ -17,7 +17,7 @@ import type { Inlet, Request } from '../runtime/mailbox/inlet.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
 import { formatTable, initializeTable, isTable, setTableState, TABLE_STATE } from '../runtime/table/layout.js'
 import { TableWriter } from '../runtime/table/writer.js'
-import { CacheError, printable } from '../runtime/errors.js'
+import { CacheError } from '../runtime/errors.js'
 import { actionOf } from './action-codes.js'
 import './action-list.js'
 import { beginCounting, COUNTER, Counters } from './counters.js'
@@ -221,7 +221,7 @@ export class Shard {
     try {
       result = run(...args)
     } catch (error) {
-      throw new CacheError('ERR_FUNCTION_FAILED', `the function '${name}' failed: ${printable(error)}`, { cause: error ?? new Error(`threw ${printable(error)}`), function: name })
+      throw functionFailed(name, error)
     }
     if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
       Promise.resolve(result).catch(() => undefined)

@@ -111,6 +111,10 @@ export interface RawActor<S> {
    * they fail as unknown when it dies.
    */
   readonly durableDeferrals?: boolean
+  /** Called once, when what its predecessor had taken is failed and before it takes anything: to answer what that one had deferred. */
+  takeUp?(state: S, inletOf: (client: number) => Inlet | undefined): void
+  /** Whether it takes requests at present; evented hosts only. When it does again it rings its host. Default: always. */
+  accepts?(state: S): boolean
   /** Called between batches; true if there is more to do soon. */
   idle?(state: S): boolean
   stop?(state: S): void | Promise<void>
@@ -281,6 +285,8 @@ export function readTimeout(options: AskOptions | undefined): number {
 export const DEFAULT_TIMEOUT_MS = 5000
 /** Deadlines are compared as wrapping 32-bit milliseconds: about 12 days. */
 const MAX_TIMEOUT_MS = 2 ** 30
+/** For asks that something else bounds. */
+export const DEADLINELESS_MS = MAX_TIMEOUT_MS
 
 function parseTimeout(timeout: Duration): number {
   try {

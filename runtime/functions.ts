@@ -4,7 +4,7 @@
  *
  * The registry belongs to a thread. It is a `Map`, so `constructor` and `__proto__` are names like any other: unknown.
  */
-import { CacheError, invalidArgument } from './errors.js'
+import { CacheError, invalidArgument, printable } from './errors.js'
 
 // The registry holds functions of every signature; the reference's type parameter keeps each one's own.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -96,6 +96,11 @@ export function functionNamed(name: string, node: string): AnyFunction {
   const registered = registry.get(name)
   if (registered !== undefined) return registered.run
   throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${node}' has no function '${name}' here; list its module in the option 'functions'`, { function: name, node })
+}
+
+/** The error of a call whose function threw, whatever it threw. */
+export function functionFailed(name: string, thrown: unknown): CacheError {
+  return new CacheError('ERR_FUNCTION_FAILED', `the function '${name}' failed: ${printable(thrown)}`, { cause: thrown ?? new Error(`threw ${printable(thrown)}`), function: name })
 }
 
 /** Loads modules of functions on this thread. `ERR_MODULE_LOAD` names the one that fails. */

@@ -63,6 +63,7 @@ export class Node {
   systemRestarts = 0
 
   readonly #pools: Record<string, number>
+  readonly #onDemand: ChildSpec[]
   readonly #ids = new SharedArrayBuffer(4)
   readonly #thread = new Thread({ entry: SYSTEM_ENTRY, name: 'runSystem' })
   readonly #attached = new Map<number, AttachedClient>()
@@ -75,10 +76,11 @@ export class Node {
   #spawns = 0
   readonly #onStopped: (() => void)[] = []
 
-  /** Use `Node.start`. */
-  protected constructor(name: string, pools: Record<string, number>) {
+  /** Use `Node.start`. `onDemand`: children of the root that are started when they are first asked for. */
+  protected constructor(name: string, pools: Record<string, number>, onDemand: ChildSpec[]) {
     this.name = name
     this.#pools = pools
+    this.#onDemand = onDemand
     // Clients are numbered: 0 is the system thread's own, 1 the main thread's.
     new Int32Array(this.#ids)[0] = 2
     this.#connection = new SystemConnection()
@@ -87,7 +89,7 @@ export class Node {
 
   /** Starts a node; resolves when its system thread runs. */
   static async start(name = 'node'): Promise<Node> {
-    const node = new Node(name, {})
+    const node = new Node(name, {}, [])
     await node.startUp()
     return node
   }
@@ -238,7 +240,7 @@ export class Node {
     const clients = [{ id: 1, bell: this.client.bell.buffer }, ...attached]
     const channels = clients.map(() => new MessageChannel())
     const start: SystemStart = {
-      node: this.name, clock: this.clock.buffer, ids: this.#ids, pools: this.#pools, vault: this.vault.snapshot(), vaultPort: vaultChannel.port2,
+      node: this.name, clock: this.clock.buffer, ids: this.#ids, pools: this.#pools, onDemand: this.#onDemand, vault: this.vault.snapshot(), vaultPort: vaultChannel.port2,
       clients: clients.map(({ id, bell }, index): ClientPorts => ({ id, bell, control: channels[index]!.port1 })),
     }
     const { error } = await this.#thread.run(start, [vaultChannel.port2, ...start.clients.map(({ control }) => control)])

@@ -13,6 +13,14 @@ export interface StartedActor extends ActorAddress {
   readonly buffers: Record<string, SharedArrayBuffer>
 }
 
+/** Actors as they are now. */
+export interface StartedActors {
+  actors: StartedActor[]
+  /** Its first word moves, with a notification, when something was spawned or stopped: `seen` is what it was before they were listed. */
+  changes: SharedArrayBuffer
+  seen: number
+}
+
 /** Counters of a node that only the system thread sees. */
 export interface SystemCounters {
   deadLetters: number
@@ -26,6 +34,10 @@ export interface SystemApi {
    * the same `token`, because the first may have been lost with its system thread, finds what the first one started.
    */
   spawn(spec: ChildSpec, token: string): Promise<StartedActor[]>
+  /** Starts a child of the root that the node starts on demand, unless it stands. Resolves with its actors. */
+  demand(id: string): Promise<StartedActor[]>
+  /** The actors of a definition that have a place in the tree. */
+  started(definition: string): Promise<StartedActors>
   /** Stops a child of the root supervisor for good, in reverse order of start. Nothing happens if there is none. */
   stop(id: string): Promise<void>
   /** Makes, or finds again, the caller's lane to an actor. `ERR_NO_ACTOR` for one that is not in the tree. */

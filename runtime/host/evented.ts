@@ -46,10 +46,8 @@ export async function runEvented(host: Host): Promise<void> {
 
 /** Handles messages of one actor until there is none, a batch is through or a handler is asynchronous. True if there was one. */
 function work(host: Host, actor: HostedActor): boolean {
-  if (actor.busy) {
-    actor.flush()
-    return false
-  }
+  if (actor.busy || !actor.accepts) actor.flush()
+  if (actor.busy) return false
   if (actor.exit !== undefined) {
     host.finishExit(actor)
     return false
@@ -78,7 +76,7 @@ function work(host: Host, actor: HostedActor): boolean {
 function workLane(host: Host, actor: HostedActor, inlet: Inlet): boolean {
   let handled = 0
   let rungMs = 0
-  while (handled < BATCH && actor.exit === undefined) {
+  while (handled < BATCH && actor.exit === undefined && actor.accepts) {
     const nowMs = monotonicMs()
     if (handled === 0) rungMs = nowMs
     else if (nowMs - rungMs >= RING_MS) {

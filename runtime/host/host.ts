@@ -10,7 +10,7 @@ import { CacheError, describeError } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
 import type { ActorAddress, ActorContext } from '../actor.js'
 import { HostedActor, type QueueMarks } from './hosted-actor.js'
-import { FUNCTION_DUE, ORDERS, WATCHED, type HostStart, type Order, type Report } from './protocol.js'
+import { FUNCTION_DUE, ORDERS, WATCHED, type Death, type HostStart, type Order, type Report } from './protocol.js'
 import { runBlocking } from './blocking.js'
 import { runEvented } from './evented.js'
 import { markHostThread } from './host-thread.js'
@@ -119,7 +119,12 @@ export class Host {
 
   /** For shards: a user's function begins and may run for `limitMs`. */
   functionBegins(limitMs: number): void {
-    Atomics.store(this.#words, FUNCTION_DUE, deadlineMsWord(monotonicMs() + limitMs))
+    this.functionsDueAt(monotonicMs() + limitMs)
+  }
+
+  /** The thread is killed if it has not called this again, or `functionEnds`, by a monotonic time. */
+  functionsDueAt(ms: number): void {
+    Atomics.store(this.#words, FUNCTION_DUE, deadlineMsWord(ms))
     if (Atomics.load(this.#words, WATCHED) === 1) return
     Atomics.store(this.#words, WATCHED, 1)
     this.report({ report: 'functionRuns' })
@@ -155,10 +160,10 @@ export class Host {
     return this.actors.get(id)?.inlets.find((inlet) => inlet.client === client)
   }
 
-  async #startActor({ id, blueprint, buffers, lanes, incarnation, failedStarts, recoverAs }: Extract<Order, { order: 'start' }>): Promise<void> {
+  async #startActor({ id, blueprint, buffers, lanes, incarnation, failedStarts, recoverAs, death }: Extract<Order, { order: 'start' }>): Promise<void> {
     const behind = this.#starting.get(id)
     try {
-      const contextOf = (actor: HostedActor): ActorContext => this.#context({ id, name: blueprint.name, incarnation, failedStarts, buffers }, actor)
+      const contextOf = (actor: HostedActor): ActorContext => this.#context({ id, name: blueprint.name, incarnation, failedStarts, buffers, death }, actor)
       const actor = await HostedActor.start(id, blueprint, lanes, recoverAs, contextOf, (report) => this.report(report))
       this.actors.set(id, actor)
       this.list = [...this.actors.values()]
@@ -190,7 +195,7 @@ export class Host {
     this.report({ report: 'stopped', id })
   }
 
-  #context(start: Pick<ActorContext, 'id' | 'name' | 'incarnation' | 'failedStarts' | 'buffers'>, actor: HostedActor): ActorContext & HostContext {
+  #context(start: Pick<ActorContext & HostContext, 'id' | 'name' | 'incarnation' | 'failedStarts' | 'buffers' | 'death'>, actor: HostedActor): ActorContext & HostContext {
     const { client } = this
     const { id } = start
     return {
@@ -239,6 +244,8 @@ export type Drain = (actor: HostedActor, marks: QueueMarks, untilMs: number) => 
 /** What actors of this package see besides. */
 export interface HostContext {
   readonly host: Host
+  /** How the thread before this one ended, if one did under this system thread. */
+  readonly death: Death | undefined
 }
 
 /** Runs a host until it is told to exit. The entry that the thread pool calls. */

@@ -57,6 +57,7 @@ export class HostedActor {
       // Without being asked: the predecessor may have died between its last reply and the ring.
       new Bell(lane.bell).ring()
     }
+    behaviour.raw?.takeUp?.(actor.state, (client) => actor.inlets.find((inlet) => inlet.client === client))
     return actor
   }
 
@@ -81,8 +82,15 @@ export class HostedActor {
 
   /** Whether something waits, if only for its client to read replies. */
   get pending(): boolean {
-    for (const inlet of this.inlets) if (inlet.pending) return true
+    const { accepts } = this
+    for (const inlet of this.inlets) if (accepts ? inlet.pending : inlet.holdsReplies) return true
     return this.exit !== undefined || this.chores.length > 0
+  }
+
+  /** Whether it takes requests at present. */
+  get accepts(): boolean {
+    const { raw } = this.behaviour
+    return raw?.accepts === undefined || raw.accepts(this.state)
   }
 
   /** Whether there is something to do. */

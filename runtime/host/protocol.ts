@@ -40,8 +40,15 @@ export interface LaneGrant {
   large: [number, SharedArrayBuffer][]
 }
 
+/** How the thread before this one ended. */
+export interface Death {
+  error: ErrorDescription
+  /** It was killed because a function ran over its time limit. */
+  functionTimeout: boolean
+}
+
 export type Order =
-  | { order: 'start'; id: string; blueprint: Blueprint; buffers: Record<string, SharedArrayBuffer>; lanes: LaneGrant[]; incarnation: number; failedStarts: number; recoverAs: number }
+  | { order: 'start'; id: string; blueprint: Blueprint; buffers: Record<string, SharedArrayBuffer>; lanes: LaneGrant[]; incarnation: number; failedStarts: number; recoverAs: number; death: Death | undefined }
   | { order: 'stop'; id: string; deadlineMs: number }
   | { order: 'lane'; id: string; lane: LaneGrant }
   | { order: 'dropLane'; id: string; client: number }

@@ -1,6 +1,6 @@
 /** How the supervision tree starts and stops an actor: by orders to its host, and by the host's reports. */
 import type { Blueprint } from '../actor.js'
-import { CacheError, reviveError } from '../errors.js'
+import { CacheError, describeError, reviveError } from '../errors.js'
 import type { ActorReport } from '../host/protocol.js'
 import { STATUS } from '../mailbox/lane.js'
 import type { ChildDriver, ChildExit, StartAttempt, StartedChild } from '../supervised-child.js'
@@ -31,7 +31,8 @@ export class ActorDriver implements ChildDriver {
     // Before the start: one that the system thread does not survive counts too.
     this.#vault.put(`incarnation/${id}`, attempt.incarnation)
     try {
-      const recoverAs = host.lastDeath?.functionTimeout === true ? STATUS.functionTimeout : STATUS.crashed
+      const { lastDeath } = host
+      const recoverAs = lastDeath?.functionTimeout === true ? STATUS.functionTimeout : STATUS.crashed
       const death = host.ensureRunning()
       const started = new Promise<void>((resolve, reject) => {
         record.settleStart = { resolve, reject }
@@ -45,6 +46,7 @@ export class ActorDriver implements ChildDriver {
       host.order({
         order: 'start', id, blueprint, buffers: record.buffers, lanes: this.#lanes.grants(record), recoverAs,
         incarnation: attempt.incarnation, failedStarts: attempt.failedStartsInARow,
+        death: lastDeath && { error: describeError(lastDeath.error), functionTimeout: lastDeath.functionTimeout },
       })
       await started
       record.isDown = false

@@ -35,6 +35,10 @@ export class Actors {
     return [...this.#records.keys()]
   }
 
+  get all(): ActorRecord[] {
+    return [...this.#records.values()]
+  }
+
   /** The actor of that id. */
   get(id: string): ActorRecord | undefined {
     return this.#records.get(id)

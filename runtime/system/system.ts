@@ -7,13 +7,14 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { ClockTimers, NodeClock } from '../clock.js'
-import { describeError, type ErrorDescription } from '../errors.js'
+import { CacheError, describeError, type ErrorDescription } from '../errors.js'
 import { emptyMemory, type ChildMemory, type SupervisorEvent } from '../supervised-child.js'
 import { Supervisor } from '../supervisor.js'
 import type { ChildSpec, SupervisorSpec } from '../supervisor-spec.js'
-import type { ClientPorts, StartedActor, SystemApi } from '../system-api.js'
+import type { ClientPorts, StartedActor, StartedActors, SystemApi } from '../system-api.js'
 import { VaultWriter, type VaultEntries } from '../vault.js'
 import { ActorDriver } from './actor-driver.js'
+import type { ActorRecord } from './actor-record.js'
 import { Actors } from './actors.js'
 import { Clients } from './clients.js'
 import { Departures } from './departures.js'
@@ -29,6 +30,8 @@ export interface SystemStart {
   ids: SharedArrayBuffer
   /** How many threads each pool of hosts has. */
   pools: Record<string, number>
+  /** Children of the root that are started when they are first asked for. */
+  onDemand: ChildSpec[]
   vault: VaultEntries
   vaultPort: MessagePort
   /** The clients that are alive: the main thread and those attached. */
@@ -56,11 +59,18 @@ export class System {
   readonly #root: Supervisor
   readonly #spawned: SpawnBook
   readonly #departures: Departures
+  readonly #onDemand: readonly ChildSpec[]
+  /** Spawns under way, by their tokens. */
+  readonly #spawning = new Map<string, Promise<StartedActor[]>>()
+  /** A word that moves when something was spawned or stopped. */
+  readonly #changes: Int32Array<SharedArrayBuffer>
 
-  constructor({ node, clock: clockBuffer, ids, pools, vault: entries, vaultPort, clients }: SystemStart) {
+  constructor({ node, clock: clockBuffer, ids, pools, onDemand, vault: entries, vaultPort, clients }: SystemStart) {
+    this.#onDemand = onDemand
     const clock = new NodeClock(clockBuffer)
     const vault = this.#vault = new VaultWriter(entries, vaultPort)
     const counters = this.#counters = new NodeCounters(vault.buffer('counters', 64))
+    this.#changes = new Int32Array(vault.buffer('changes', 8))
     this.#timers = new ClockTimers(clock)
     this.#clients = new Clients(ids, (client) => this.#api(client), (client) => this.#actors.clientGone(client))
     const lanes = this.#lanes = new Lanes(vault, this.#clients)
@@ -90,7 +100,9 @@ export class System {
 
   #api(client: number): SystemApi {
     return {
-      spawn: (spec, token) => this.#spawn(spec, token),
+      spawn: (spec, token) => this.#spawnOnce(spec, token),
+      demand: (id) => this.#demand(id),
+      started: (definition) => Promise.resolve(this.#started(definition)),
       stop: (id) => this.#stop(id),
       openLane: (id) => Promise.resolve(this.#lanes.open(this.#actors.find(id), client)),
       handOver: (id, largeId, body) => Promise.resolve(this.#lanes.handOver(this.#actors.find(id), client, largeId, body)),
@@ -105,6 +117,32 @@ export class System {
       addClient: (ports) => Promise.resolve(this.#clients.add(ports)),
       stopAll: () => this.#stopAll(),
     }
+  }
+
+  /** A call that is made again while the first one is under way joins it. */
+  #spawnOnce(spec: ChildSpec, token: string): Promise<StartedActor[]> {
+    const underWay = this.#spawning.get(token)
+    if (underWay !== undefined) return underWay
+    const spawning = this.#spawn(spec, token).finally(() => this.#spawning.delete(token))
+    this.#spawning.set(token, spawning)
+    return spawning
+  }
+
+  #demand(id: string): Promise<StartedActor[]> {
+    const spec = this.#onDemand.find((each) => each.id === id)
+    if (spec === undefined) return Promise.reject(new CacheError('ERR_NO_ACTOR', `the node has no '${id}' that it starts on demand`, { actor: id }))
+    return this.#spawnOnce(spec, 'on demand')
+  }
+
+  #started(definition: string): StartedActors {
+    const seen = Atomics.load(this.#changes, 0)
+    const actors = this.#actors.all.filter(({ blueprint }) => blueprint.definition === definition).map(startedActor)
+    return { actors, changes: this.#changes.buffer, seen }
+  }
+
+  #changed(): void {
+    Atomics.add(this.#changes, 0, 1)
+    Atomics.notify(this.#changes, 0)
   }
 
   async #spawn(spec: ChildSpec, token: string): Promise<StartedActor[]> {
@@ -122,10 +160,9 @@ export class System {
         throw error
       }
       this.#spawned.enter(spec, token)
+      this.#changed()
     }
-    return this.#actors.below(spec.id).map((record) => ({
-      ...record.address(), definition: record.blueprint.definition, args: record.blueprint.args, buffers: record.buffers,
-    }))
+    return this.#actors.below(spec.id).map(startedActor)
   }
 
   async #stop(id: string): Promise<void> {
@@ -135,6 +172,7 @@ export class System {
       await this.#root.deleteChild(id).catch(() => undefined)
     }
     this.#actors.forget(id)
+    this.#changed()
   }
 
   #isInTree(id: string): boolean {
@@ -170,6 +208,11 @@ export class System {
     // Children that are not restarted leave the tree.
     if (event.type === 'exited' || event.type === 'limit-exceeded' || event.type === 'start-failed') this.#departures.lookSoon()
   }
+}
+
+function startedActor(record: ActorRecord): StartedActor {
+  const { blueprint: { definition, args }, buffers } = record
+  return { ...record.address(), definition, args, buffers }
 }
 
 /** The entry that the main thread runs on the system thread. Returns when the tree stands. */

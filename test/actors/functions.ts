@@ -61,6 +61,11 @@ const THROWN: Record<string, () => unknown> = {
 }
 export const thrownKinds = Object.keys(THROWN)
 
+/** What a function throws that is told to throw a kind. */
+export function thrownBy(kind: string): unknown {
+  return THROWN[kind]!()
+}
+
 function hang(): never {
   for (;;);
 }

@@ -76,6 +76,10 @@ describe('options of a cache', () => {
     for (const [option, value] of [['shardThreads', 0], ['shardThreads', 1.5], ['shardThreads', NaN], ['shardThreads', null], ['shardThreads', 257], ['name', ''], ['name', 'a/b'], ['name', null], ['functions', 5], ['threads', 2], ['constructor', 1]] as const) {
       check(await rejected(startNode({ [option]: value })), option, value)
     }
+    for (const [option, pool] of [['pool.threads', { threads: 0 }], ['pool.threads', { threads: 1.5 }], ['pool.threads', { threads: 257 }], ['pool.concurrency', { concurrency: 0 }], ['pool.concurrency', { concurrency: NaN }], ['pool.size', { size: 2 }]] as const) {
+      check(await rejected(startNode({ pool } as never)), option, Object.values(pool)[0])
+    }
+    for (const pool of [null, 5, 'two']) check(await rejected(startNode({ pool } as never)), 'pool', pool)
     check(await rejected(startNode(null as never)), 'options', null)
   })
 
@@ -86,11 +90,11 @@ describe('options of a cache', () => {
     })
     expect(await cache.inspect('cache')).to.deep.include({
       name: 'all', shards: 2, tableBytes: 0.75 * 2 ** 20, policy: 'none', mailbox: { messages: 10, bytes: 8192, overflow: 'reject', waiting: 0 },
-      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, stats: true, compressOverBytes: 4096, commands: [{ name: '__proto__', type: 'read', function: 'a.b' }],
+      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, poolTimeoutMs: 2000, stats: true, compressOverBytes: 4096, commands: [{ name: '__proto__', type: 'read', function: 'a.b' }],
     })
     await cache.stop()
     const defaults = await startCache('defaults', { shards: undefined, memory: undefined, expiration: { default: undefined } } as never)
-    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, stats: false, compressOverBytes: null, commands: [] })
+    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, poolTimeoutMs: 5000, stats: false, compressOverBytes: null, commands: [] })
     await defaults.stop()
   })
 })

@@ -1,0 +1,76 @@
+/**
+ * The caches of a node as a thread of the library sees them: functions that run there find each with `getCache`, and get its
+ * handle. Taken up from the system thread, and again whenever something was started or stopped.
+ */
+import type { Client } from '../runtime/client.js'
+import { CacheError } from '../runtime/errors.js'
+import type { StartedActors } from '../runtime/system-api.js'
+import { createHandle, type Cache, type CacheHome } from './cache.js'
+import { adoptCache, describeCaches, forgetCache, isStopped } from './running-caches.js'
+
+export class CacheDirectory {
+  readonly #client: Client
+  readonly #home: CacheHome
+  readonly #handles = new Map<string, Cache<unknown>>()
+  #changes: Int32Array<SharedArrayBuffer> | undefined
+  #seen = 0
+
+  constructor(client: Client) {
+    this.#client = client
+    this.#home = {
+      client,
+      stopCache: ({ id }) => client.control((api) => api.stop(id)),
+      attach: () => {
+        throw new CacheError('ERR_INVALID_OPTION', 'an attachment is made on the thread that started the cache')
+      },
+    }
+  }
+
+  /** Whether something was started or stopped since it was read. */
+  get isStale(): boolean {
+    return this.#changes === undefined || Atomics.load(this.#changes, 0) !== this.#seen
+  }
+
+  async refresh(): Promise<void> {
+    const { actors, changes, seen } = await this.#client.control<StartedActors>((api) => api.started('shard'))
+    const isFirst = this.#changes === undefined
+    this.#changes = new Int32Array(changes)
+    this.#seen = seen
+    const known = new Set<string>()
+    for (const description of describeCaches(actors)) {
+      known.add(description.id)
+      const old = this.#handles.get(description.id)
+      if (old !== undefined && !isStopped(old)) continue
+      const cache = createHandle<unknown>(this.#home, description)
+      this.#handles.set(description.id, cache)
+      adoptCache(cache, description)
+    }
+    for (const [id, cache] of this.#handles) {
+      if (known.has(id)) continue
+      this.#handles.delete(id)
+      forgetCache(cache)
+    }
+    if (isFirst) void this.#follow()
+  }
+
+  /** The handle of the cache at that place in the tree. Throws `ERR_NO_CACHE`. */
+  handle(cacheId: string): Cache<unknown> {
+    const cache = this.#handles.get(cacheId)
+    if (cache !== undefined) return cache
+    throw new CacheError('ERR_NO_CACHE', `the cache '${cacheId}' does not run any more`, { cache: cacheId })
+  }
+
+  /** So that a function that is at work while a cache starts finds it too. Does not keep the thread alive. */
+  async #follow(): Promise<void> {
+    for (;;) {
+      const change = Atomics.waitAsync(this.#changes!, 0, this.#seen)
+      if (change.async) await change.value
+      try {
+        await this.refresh()
+      } catch {
+        // The thread ends with the system thread.
+        return
+      }
+    }
+  }
+}

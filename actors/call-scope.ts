@@ -1,0 +1,20 @@
+/** What a function that runs outside the shards is inside of: known to everything that it calls, also after it has waited. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+
+export interface CallScope {
+  /** Waits for an answer of the cache: the call holds no slot of its thread meanwhile. Settles as `promise` does. */
+  wait<T>(promise: Promise<T>): Promise<T>
+  /** Ends the call with an error, wherever its function is. Nothing happens if it is over. */
+  fail(error: unknown): void
+}
+
+const scopes = new AsyncLocalStorage<CallScope>()
+
+/** The call that the caller runs inside of, if it does. */
+export function currentScope(): CallScope | undefined {
+  return scopes.getStore()
+}
+
+export function runInScope<T>(scope: CallScope, run: () => T): T {
+  return scopes.run(scope, run)
+}
