@@ -20,6 +20,7 @@ import { persist } from './actions/persist.js'
 import { purge } from './actions/purge.js'
 import { put } from './actions/put.js'
 import { refresh } from './actions/refresh.js'
+import { scan } from './actions/scan.js'
 import { size } from './actions/size.js'
 import { stats } from './actions/stats.js'
 import { sweep } from './actions/sweep.js'
@@ -36,6 +37,6 @@ export const ACTIONS: readonly Action[] = [
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep]
+const INTERNAL: readonly Action[] = [sync, sweep, scan]
 
 numberActions([...ACTIONS, ...INTERNAL])

@@ -12,6 +12,7 @@ import { BUSY, MISSING } from '../runtime/table/reader.js'
 import type { MessagePort } from 'node:worker_threads'
 import { ACTIONS } from './action-list.js'
 import type { Action, CacheActions, SpecialMessages, SpecialReplies } from './action.js'
+import { openStream, type CacheStream } from './actions/stream.js'
 import { Caller, type CacheDescription } from './caller.js'
 import { callsOf, COUNTER } from './counters.js'
 
@@ -41,7 +42,7 @@ export interface CacheDescriptor {
 }
 
 /** A cache, on one thread. Values come back as deep copies. */
-export interface Cache<V> extends CacheActions<V>, AsyncDisposable {
+export interface Cache<V> extends CacheActions<V>, CacheStream<V>, AsyncDisposable {
   readonly name: string
   /** Sends an action as a message and resolves with its result. `timeout` and `signal` are options of the call, not of the message. */
   ask<const M extends CacheMessage<V>>(message: M, options?: AskOptions): Promise<CacheReply<V, M>>
@@ -106,6 +107,10 @@ class Handle {
     if (found === -1) found = persevere(caller, () => locateOrBusy(caller))
     if (caller.counters !== null) countSync(caller, COUNTER.existsSync, found === 1)
     return found === 1
+  }
+
+  stream(options?: unknown): AsyncGenerator<unknown, void, undefined> {
+    return openStream(this.#caller, options)
   }
 
   // Not every path waits: an error of the arguments has to become a rejection too.

@@ -16,6 +16,7 @@ import type { Outlet } from '../runtime/mailbox/outlet.js'
 import type { Pending } from '../runtime/mailbox/pending.js'
 import { TABLE_STATE } from '../runtime/table/layout.js'
 import { TableReader } from '../runtime/table/reader.js'
+import type { ScanBatch } from '../runtime/table/scan-batch.js'
 import { codeOf } from './action-codes.js'
 import { checkCallOptions, type Action, type CallOptions } from './action.js'
 import { currentScope } from './call-scope.js'
@@ -180,9 +181,24 @@ export class Caller {
     return this.readers[this.shard]!.locate(this.hash, this.scratch.bytes, 0, this.#keyEnd, null)
   }
 
+  /** Appends the entry of the last `key` to a batch, expired or not; see `TableReader.pick`. */
+  pick(into: ScanBatch, withValue: boolean): 1 | 0 | -1 {
+    return this.readers[this.shard]!.pick(this.hash, this.scratch.bytes, 0, this.#keyEnd, into, withValue)
+  }
+
+  /** The shard of an encoded key. */
+  shardOfKey(bytes: Buffer, start: number, end: number): number {
+    return this.#shardCount === 1 ? 0 : shardOf(hash32(bytes, start, end, this.#seed), this.#shardCount)
+  }
+
   /** Sends what was prepared to the shard of the last `key`. */
   send(action: Action, options: CallOptions | undefined): Promise<unknown> {
     return this.#send(action, options, this.shard, this.hash & (FILTER_CELLS - 1))
+  }
+
+  /** Sends what was prepared, which is not about one key, to one shard. */
+  sendToShard(action: Action, options: CallOptions | undefined, shard: number): Promise<unknown> {
+    return this.#send(action, options, shard, WHOLE)
   }
 
   /** Sends what was prepared to every shard; resolves with the merged replies. Told: whether all were queued. */

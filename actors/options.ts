@@ -61,6 +61,8 @@ export interface CacheOptions {
   stats?: boolean
   /** Compress values that are encoded in more than so many bytes; `true`: more than 1 kb. Default false. */
   compressed?: boolean | { over: Bytes }
+  /** Whether `keys`, `stream` and `export` go in the order of keys, which then are collected first. Default false. */
+  ordered?: boolean
   /** How often and how soon shards are restarted. Default 20 times within 10 s, and at once unless the last start was no 10 ms ago. */
   supervision?: SupervisionOptions
 }
@@ -77,6 +79,7 @@ export interface CacheConfig {
   defaultExpireMs: number | null
   intervalMs: number | null
   lazy: boolean
+  ordered: boolean
   functions: string[]
   /** Inside a shard. */
   functionTimeoutMs: number
@@ -105,7 +108,7 @@ export interface PoolConfig {
 }
 
 const NODE_NAMES = ['name', 'shardThreads', 'pool', 'functions']
-const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'stats', 'compressed', 'supervision']
+const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'ordered', 'stats', 'compressed', 'supervision']
 
 /**
  * A shard that ran for so long had taken up its table, and does not run the message again that it died of: it may start again
@@ -158,6 +161,7 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
       poolTimeoutMs: readPositive(or(own['functionTimeout'], 5000), 'functionTimeout'),
       commands: readCommands(or(own['commands'], {}), 'commands'),
+      ordered: readBoolean(or(own['ordered'], false), 'ordered'),
       stats: readBoolean(or(own['stats'], false), 'stats'),
       compressOverBytes: readCompressed(or(own['compressed'], false)),
       seed: (Math.random() * 2 ** 32) | 0,

@@ -16,11 +16,13 @@ import { fail, reply } from '../runtime/host/hosted-actor.js'
 import type { Inlet, Request } from '../runtime/mailbox/inlet.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
 import { formatTable, initializeTable, isTable, setTableState, TABLE_STATE } from '../runtime/table/layout.js'
+import { TableReader } from '../runtime/table/reader.js'
 import { TableWriter } from '../runtime/table/writer.js'
 import { CacheError } from '../runtime/errors.js'
 import { actionOf } from './action-codes.js'
 import './action-list.js'
 import { beginCounting, COUNTER, Counters } from './counters.js'
+import { VALUE_DECODER } from './caller.js'
 import type { CacheConfig } from './options.js'
 
 /** After so many starts that failed on its table, a shard starts on an empty one. */
@@ -48,6 +50,7 @@ export class Shard {
   /** `null` if the cache does not count. */
   readonly counters: Counters | null
   readonly #host: Host
+  #reader: TableReader | undefined
   #sweepCursor = -1
 
   constructor(context: ActorContext & HostContext, { config }: ShardArguments, writer: TableWriter) {
@@ -63,6 +66,11 @@ export class Shard {
   /** Milliseconds since the epoch, whole. */
   now(): number {
     return Math.floor(this.context.now())
+  }
+
+  /** The table as readers see it, for walks. */
+  get reader(): TableReader {
+    return this.#reader ??= new TableReader(this.context.buffers['table']!, VALUE_DECODER)
   }
 
   hash({ bytes, start, aEnd }: Request): number {

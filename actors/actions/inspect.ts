@@ -1,12 +1,13 @@
 /** On this node: reads counters in shared memory and asks the system thread; no shard is disturbed. */
 import { invalidArgument, CacheError } from '../../runtime/errors.js'
-import { decodeKey, type Key } from '../../runtime/codec/key.js'
+import type { Key } from '../../runtime/codec/key.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
 import { readTimeout } from '../../runtime/actor.js'
 import { monotonicMs } from '../../runtime/clock.js'
 import { formatBytes } from '../options.js'
-import { scanEntries } from '../scan.js'
+import { Patience } from '../patience.js'
+import { keyAt, scanEntries } from '../walk.js'
 import { sync } from './sync.js'
 import { BUSY, MISSING } from '../../runtime/table/reader.js'
 import type { TreeNode } from '../../runtime/supervision-tree.js'
@@ -69,8 +70,8 @@ const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['mailboxes', ({ client, description: { id } }) => client.inspect().filter(({ actor }) => actor.startsWith(`${id}/`))],
   ['memory bytes', (caller) => memoryBytes(caller)],
   ['memory text', (caller) => formatBytes(memoryBytes(caller))],
-  ['expired count', async (caller) => (await expiredKeys(caller)).length],
-  ['expired keys', (caller) => expiredKeys(caller)],
+  ['expired count', async (caller, _argument, options) => (await expiredKeys(caller, options)).length],
+  ['expired keys', (caller, _argument, options) => expiredKeys(caller, options)],
   ['entry', (caller, key, options) => entryOf(caller, key, options)],
 ])
 
@@ -98,12 +99,12 @@ async function treeOf({ client, description: { id } }: Caller): Promise<TreeNode
   return found
 }
 
-async function expiredKeys(caller: Caller): Promise<unknown[]> {
+async function expiredKeys(caller: Caller, options: CallOptions | undefined): Promise<unknown[]> {
   const now = caller.clock.now()
   const found: unknown[] = []
-  await scanEntries(caller, { values: false, expired: true }, (batch, index) => {
+  await scanEntries(caller, { expired: true, patience: Patience.ofAll(options) }, (batch, index) => {
     const expires = batch.expires[index]!
-    if (expires !== 0 && expires <= now) found.push(decodeKey(batch.scratch.bytes, batch.keyStarts[index]!, batch.keyEnds[index]!))
+    if (expires !== 0 && expires <= now) found.push(keyAt(batch, index))
   })
   return found
 }

@@ -1,7 +1,8 @@
 /** Over all shards, in shared memory: looks for one entry, behind what this handle has sent. */
 import type { Action, CallOptions } from '../action.js'
 import { checkCallOptions } from '../action.js'
-import { scanEntries } from '../scan.js'
+import { Patience } from '../patience.js'
+import { scanEntries } from '../walk.js'
 import { sync } from './sync.js'
 
 declare module '../action.js' {
@@ -16,10 +17,11 @@ export const isEmpty: Action = {
   async call(caller, options?: CallOptions) {
     checkCallOptions(isEmpty, options)
     caller.refuseIfStopped()
-    await caller.settled(sync, options)
+    const patience = Patience.ofAll(options)
+    await caller.settled(sync, patience.step)
     if (caller.readers.every((reader) => reader.entries === 0)) return true
     let empty = true
-    await scanEntries(caller, { values: false, expired: caller.readClock === null }, () => {
+    await scanEntries(caller, { expired: caller.readClock === null, patience }, () => {
       empty = false
       return 'stop'
     })

@@ -1,7 +1,8 @@
 /** Over all shards, in shared memory: adds up their counters, or scans if expired entries are left out. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { invalidArgument } from '../../runtime/errors.js'
-import { scanEntries } from '../scan.js'
+import { Patience } from '../patience.js'
+import { scanEntries } from '../walk.js'
 import { sync } from './sync.js'
 
 export interface SizeOptions extends CallOptions {
@@ -22,9 +23,10 @@ export const size: Action = {
     checkCallOptions(size, options)
     if (options?.expired !== undefined && typeof options.expired !== 'boolean') throw invalidArgument('the option expired of size is true or false')
     caller.refuseIfStopped()
-    await caller.settled(sync, { timeout: options?.timeout, signal: options?.signal })
+    const patience = Patience.ofAll(options)
+    await caller.settled(sync, patience.step)
     let entries = 0
-    if (options?.expired === false) await scanEntries(caller, { values: false, expired: false }, () => void entries++)
+    if (options?.expired === false) await scanEntries(caller, { expired: false, patience }, () => void entries++)
     else for (const reader of caller.readers) entries += reader.entries
     return entries
   },

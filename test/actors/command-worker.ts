@@ -9,6 +9,7 @@ export type Command =
   | { id: number; do: 'call'; cache: string; name: string; args: unknown[] }
   | { id: number; do: 'tell'; cache: string; message: unknown[] }
   | { id: number; do: 'sync'; cache: string; name: 'getSync' | 'existsSync'; key: unknown }
+  | { id: number; do: 'collect'; cache: string; options: unknown }
   | { id: number; do: 'stop'; cache: string }
   | { id: number; do: 'register' }
 
@@ -29,6 +30,11 @@ async function execute(command: Command): Promise<unknown> {
     }
     case 'tell': return cache.tell(command.message as never)
     case 'sync': return methods[command.name]!(command.key)
+    case 'collect': {
+      const all: unknown[] = []
+      for await (const item of cache.stream(command.options as never)) all.push(item)
+      return all
+    }
     case 'stop': return cache.stop()
   }
 }

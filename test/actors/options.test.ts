@@ -34,6 +34,7 @@ const WRONG: [option: string, values: unknown[], options: (value: unknown) => un
   ['compressed', [null, 0, 1, 'true', 5, '1kb', [], new Map()], (compressed) => ({ compressed })],
   ['compressed.over', [null, NaN, -1, 1.5, Infinity, '', '1kbs', {}, true], (over) => ({ compressed: { over } })],
   ['compressed.level', [1], (level) => ({ compressed: { level } })],
+  ['ordered', [null, 0, 1, 'true', {}], (ordered) => ({ ordered })],
   ['stats', [null, 0, 1, 'true', {}], (stats) => ({ stats })],
   ['supervision', [null, 5, []], (supervision) => ({ supervision })],
   ['supervision.maxRestarts', [NaN, -1, 1.5, null, '20'], (maxRestarts) => ({ supervision: { maxRestarts } })],
@@ -85,16 +86,16 @@ describe('options of a cache', () => {
 
   it('every allowed way to write them is taken, and shown by inspect', async () => {
     const cache = await startCache('all', {
-      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true, compressed: { over: '4kb' }, commands: JSON.parse('{"__proto__": {"type": "read", "execute": "a.b"}}') as NonNullable<CacheOptions['commands']>,
+      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true, ordered: true, compressed: { over: '4kb' }, commands: JSON.parse('{"__proto__": {"type": "read", "execute": "a.b"}}') as NonNullable<CacheOptions['commands']>,
       expiration: { default: '1h', interval: null, lazy: false }, supervision: { maxRestarts: 5, within: '1s', backoff: { first: 0, then: '10ms', factor: 1, max: 100, jitter: 0, resetAfter: '1m' } },
     })
     expect(await cache.inspect('cache')).to.deep.include({
       name: 'all', shards: 2, tableBytes: 0.75 * 2 ** 20, policy: 'none', mailbox: { messages: 10, bytes: 8192, overflow: 'reject', waiting: 0 },
-      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, poolTimeoutMs: 2000, stats: true, compressOverBytes: 4096, commands: [{ name: '__proto__', type: 'read', function: 'a.b' }],
+      defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, poolTimeoutMs: 2000, stats: true, ordered: true, compressOverBytes: 4096, commands: [{ name: '__proto__', type: 'read', function: 'a.b' }],
     })
     await cache.stop()
     const defaults = await startCache('defaults', { shards: undefined, memory: undefined, expiration: { default: undefined } } as never)
-    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, poolTimeoutMs: 5000, stats: false, compressOverBytes: null, commands: [] })
+    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, poolTimeoutMs: 5000, stats: false, ordered: false, compressOverBytes: null, commands: [] })
     await defaults.stop()
   })
 })
