@@ -7,7 +7,7 @@ import { CacheError } from '../errors.js'
 import { copyBytes, ViewOf, writeTime } from './bytes.js'
 import { unpinSegments, writeSegments } from './large.js'
 import {
-  FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, keyOffset, LARGE, LARGE_BYTES, largeWord, LENS, MAX_KEY_BYTES, MAX_MODIFIED_MS, MODIFIED,
+  FIXED_BYTES, FIXED_WORDS, FRACTIONS, HASH, HAS_EXPIRY, keyOffset, LARGE, LARGE_BYTES, largeWord, LENS, MAX_KEY_BYTES, MAX_MODIFIED_MS, MODIFIED,
   OPTIONAL_BYTES, TAGGED, tagWord,
 } from './layout.js'
 import type { Room } from './room.js'
@@ -84,12 +84,12 @@ export class Draft {
   take(replaces: boolean): number {
     const { pages } = this.#store
     if ((this.#flags & LARGE) !== 0) this.#writeSegments()
-    const block = pages.take(this.sizeClass, this.#room.policy === 'none' ? 1 : 0)
+    const block = pages.take(this.sizeClass, this.#room.refuses ? 1 : 0)
     return block !== 0 ? block : this.#makeRoom(replaces)
   }
 
   /** Fills a block that nothing refers to, but for its place in the order. */
-  fill(block: number, next: number, policy: number): void {
+  fill(block: number, next: number): void {
     const { words, bytes, view } = this.#store
     const { key, keyStart, keyEnd } = this
     const flags = this.#flags
@@ -101,7 +101,7 @@ export class Draft {
     words[word] = next
     words[word + HASH] = this.hash
     words[word + LENS] = lens
-    fillModified(words, word, this.#modifiedMs, policy)
+    fillModified(words, word, this.#modifiedMs)
     if ((flags & HAS_EXPIRY) !== 0) fillExpiry(words, word, this.#expiresMs, this.#durationMs)
     if ((flags & TAGGED) !== 0) words[tagWord(word, lens)] = this.#slot
     for (let from = keyStart, to = keyAt; from < keyEnd; from++, to++) bytes[to] = key[from]!
@@ -156,11 +156,11 @@ export class Draft {
 
 const EMPTY = Buffer.alloc(0)
 
-/** Writes when a block was modified, and beside it the policy byte. */
-export function fillModified(words: Int32Array, word: number, ms: number, policy: number): void {
+/** Writes when a block was modified. The policy byte beside it is 0 then. */
+export function fillModified(words: Int32Array, word: number, ms: number): void {
   const time = ms > MAX_MODIFIED_MS ? MAX_MODIFIED_MS : ms > 0 ? ms : 0
   words[word + MODIFIED] = time | 0
-  words[word + MODIFIED + 1] = (time / 4294967296) | (policy << 16)
+  words[word + MODIFIED + 1] = (time / 4294967296) | ((time - Math.floor(time)) * FRACTIONS << 24)
 }
 
 /** Writes when a block expires, and the time to live that this came from. */

@@ -1,9 +1,9 @@
 /**
  * The bytes of a table: one `SharedArrayBuffer` of fixed size, written by one thread and read by any number of them.
  *
- *   ┌────────┬─────────────────────────────────────────┬─────────┬──────┬──────┬───┬──────┐
- *   │ header │ groups: u32 version, u32 × 3 heads each │ padding │ page │ page │ … │ page │
- *   └────────┴─────────────────────────────────────────┴─────────┴──────┴──────┴───┴──────┘
+ *   ┌────────┬─────────────────────────────────────────┬──────────┬─────────┬──────┬──────┬───┬──────┐
+ *   │ header │ groups: u32 version, u32 × 3 heads each │ read log │ padding │ page │ page │ … │ page │
+ *   └────────┴─────────────────────────────────────────┴──────────┴─────────┴──────┴──────┴───┴──────┘
  *
  * A version and the heads of its three buckets share 16 aligned bytes, so that a read misses the processor's caches once for
  * both. A head's version is the word at the head's index with its two low bits cleared. Blocks are at multiples of 8: the three
@@ -20,10 +20,10 @@
  *            28 has expiry, 29 large, 30 tagged, 31 no entry   12       payload
  *   12  u32  modified, low word (ms)
  *   16  u16  modified, high word                             A free block: lens is bit 31 alone; the hash's word
- *   18  u8   policy: free for the eviction policy            holds the next free block of the page.
- *   19  u8   spare
- *   20  u32  older: the entry inserted before this one
- *   24  u32  newer: the entry inserted after this one
+ *   18  u8   policy: bits 0–1 its list in the order          holds the next free block of the page.
+ *   19  u8   modified, 1/256 ms
+ *   20  u32  older: the entry before it in its list
+ *   24  u32  newer: the entry after it in its list
  *   28       if has expiry: u32 × 2 expires (ms, low and high), u32 × 2 duration
  *            if large:      u32 bytes of the value, u32 first segment; the value's length in `lens` is 0
  *            if tagged:     u32 slot of the transaction table (`transactions.ts`), 0 for none any more
@@ -37,8 +37,8 @@
  *
  *   field                      written by writer         read by readers    why
  *   heads, `next` of blocks    Atomics.store             Atomics.load       publishes what was filled before it
- *   access bits of heads       with the head             Atomics.or         a reader changes no other bit, and a bit that it
- *                                                                           sets in a head that has moved on is only a count
+ *   access bits of heads       with the head;            Atomics.or         nobody changes another bit with them, and one that
+ *                              Atomics.and                                  is set in a head that has moved on is only a count
  *   versions                   Atomics.add               Atomics.load; the last look at it is a read-modify-write where
  *                                                        the processor reorders loads (`version.ts`)
  *   hash, lens, times, bytes   plain, before the store   plain              never change while reachable; whoever reads a
@@ -47,6 +47,7 @@
  *                              that publishes; then      slot's state by    and the entry that it replaces is out of the chain; a
  *                              Atomics.store of 0        Atomics.load       bump follows before the slot can be another's
  *   policy, older, newer       plain                     never              repaired at open, if the writer died
+ *   read log                   plain                     plain (written)    notes may be lost or wrong (`read-log.ts`)
  *   counters, state            plain                     plain              one word each, for information only
  *   seed, geometry             at creation               plain              never change
  *
@@ -54,10 +55,11 @@
  * Lock and transaction tables are buffers of their own.
  */
 import { CacheError } from '../errors.js'
+import { readLogNotes, readLogStrips, readLogWords } from './read-log.js'
 
 /** "Scat" as a little-endian word. */
 const MAGIC = 0x74616353
-const LAYOUT_VERSION = 1
+const LAYOUT_VERSION = 2
 
 export const MIN_TABLE_BYTES = 65_536
 export const MAX_TABLE_BYTES = 0x8000_0000
@@ -66,19 +68,23 @@ const HEADER_BYTES = 256
 /** The first group. A multiple of 4. */
 const INDEX_WORD = HEADER_BYTES / 4
 
-/** Indices of header words. */
+/** Indices of header words. Those up to 15 hardly ever change: every read looks at some of them. */
 const MAGIC_WORD = 0
 const LAYOUT_WORD = 1
 const BYTES_WORD = 2
 const SEED_WORD = 3
 const STATE_WORD = 4
-export const ENTRIES_WORD = 5
-export const BYTES_USED_WORD = 6
-export const OLDEST_WORD = 7
-export const NEWEST_WORD = 8
-export const EVICTIONS_WORD = 9
-export const MOVES_WORD = 10
-export const OPENED_WORD = 11
+/** What readers are to note for the policy, one of `READ_NOTES`. */
+export const READ_NOTES_WORD = 5
+export const OPENED_WORD = 6
+/** The writer's, changed with every entry. */
+export const ENTRIES_WORD = 16
+export const BYTES_USED_WORD = 17
+export const EVICTIONS_WORD = 18
+export const MOVES_WORD = 19
+/** The ends of the lists in the order. */
+export const OLDEST_WORDS = [20, 21, 22] as const
+export const NEWEST_WORDS = [23, 24, 25] as const
 
 /** Offsets of a block's words, in words. `next` is the first. */
 export const HASH = 1
@@ -88,8 +94,12 @@ export const OLDER = 5
 export const NEWER = 6
 /** Where the next free block of a page is noted: a stale reader that stands on a free block still follows its old `next`. */
 export const FREE_NEXT = HASH
-/** Byte offset of the policy byte. */
+/** Byte offset of the policy byte, and its bits that are the number of a list. */
 export const POLICY_BYTE = 18
+export const LIST_BITS = 3
+/** Byte offset of the fraction of `modified`: so that writes within a millisecond have an order. */
+export const FRACTION_BYTE = 19
+export const FRACTIONS = 256
 
 export const FIXED_BYTES = 28
 export const FIXED_WORDS = 7
@@ -116,6 +126,12 @@ export function keyOffset(lens: number): number {
   return FIXED_BYTES + ((lens >>> 24) & 16) + ((lens >>> 26) & 8) + ((lens >>> 28) & 4)
 }
 
+/** When a block was modified, in ms since 1970, with a fraction of so many parts as `FRACTIONS`. */
+export function modifiedAt(words: Int32Array, block: number): number {
+  const high = words[(block >> 2) + MODIFIED + 1]!
+  return (words[(block >> 2) + MODIFIED]! >>> 0) + (high & 0xffff) * 4294967296 + (high >>> 24) / FRACTIONS
+}
+
 export function keyLengthOf(lens: number): number {
   return lens & 0x3fff
 }
@@ -134,6 +150,12 @@ export function largeWord(firstWord: number, lens: number): number {
 export const ACCESS_BITS = 7
 /** Bits of a head that are its first block. */
 export const BLOCK_BITS = ~ACCESS_BITS
+
+/** Counts a read in a head, by any thread: up to three, in one step that changes nothing else. */
+export function countRead(words: Int32Array, head: number): void {
+  const bits = words[head]! & ACCESS_BITS
+  if (bits !== ACCESS_BITS) Atomics.or(words, head, ((bits << 1) | 1) & ACCESS_BITS)
+}
 
 /** The word of a tagged block's slot, from the block's first word: the one before its key. */
 export function tagWord(firstWord: number, lens: number): number {
@@ -162,6 +184,11 @@ export interface Geometry {
   /** What a mixed hash is multiplied with to get its bucket. */
   readonly bucketScale: number
   readonly groups: number
+  /** The word at which the read log begins, at the start of a cache line. */
+  readonly readLogWord: number
+  readonly readLogStrips: number
+  /** Notes of each strip. */
+  readonly readLogNotes: number
   readonly pageShift: number
   readonly pageBytes: number
   /** Pages before this one are the header and the index. */
@@ -185,9 +212,12 @@ export function geometryOf(bytes: number): Geometry {
   const endPage = bytes >>> pageShift
   const groups = Math.ceil(bytes / BYTES_PER_BUCKET / 3)
   const buckets = groups * 3
-  const firstPage = Math.ceil((INDEX_WORD + groups * 4) * 4 / pageBytes)
+  const readLogWord = (INDEX_WORD + groups * 4 + 15) & ~15
+  const strips = readLogStrips(bytes)
+  const notes = readLogNotes(bytes)
+  const firstPage = Math.ceil((readLogWord + readLogWords(strips, notes)) * 4 / pageBytes)
   return {
-    bytes: endPage * pageBytes, buckets, bucketScale: buckets / 2 ** 32, groups, pageShift, pageBytes, firstPage, endPage,
+    bytes: endPage * pageBytes, buckets, bucketScale: buckets / 2 ** 32, groups, readLogWord, readLogStrips: strips, readLogNotes: notes, pageShift, pageBytes, firstPage, endPage,
     firstBlock: firstPage * pageBytes, lastBlock: endPage * pageBytes - MIN_BLOCK_BYTES, maxValueBytes: Math.floor(bytes / 4),
   }
 }
@@ -266,8 +296,7 @@ export function formatTable(table: SharedArrayBuffer): void {
   for (let bucket = 0; bucket < geometry.buckets; bucket++) Atomics.store(words, headOfBucket(bucket), 0)
   for (let group = 0; group < geometry.groups; group++) Atomics.add(words, versionOfGroup(group), 1)
   words[ENTRIES_WORD] = 0
-  words[OLDEST_WORD] = 0
-  words[NEWEST_WORD] = 0
+  for (const word of [...OLDEST_WORDS, ...NEWEST_WORDS]) words[word] = 0
   words[BYTES_USED_WORD] = geometry.firstBlock | 0
 }
 

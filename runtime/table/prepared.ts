@@ -5,20 +5,27 @@
  * to: first the entry that it replaces goes out of the chain, then its slot becomes 0, then the version moves. A writer that
  * dies in between leaves a block that is found again, and is finished or undone again, by the state of its slot.
  */
-import { isRemoval, LENS, POLICY_BYTE, tagWord } from './layout.js'
+import { isRemoval, LENS, modifiedAt, tagWord } from './layout.js'
 import type { TableStore } from './store.js'
 
 /** The list: private memory of the writer, rebuilt by the survey when a table is opened. */
 export class PreparedBlocks {
   readonly #bySlot = new Map<number, Set<number>>()
 
+  #count = 0
+
   /** Slots that have prepared blocks here. */
   get slots(): number[] {
     return [...this.#bySlot.keys()]
   }
 
+  /** How many blocks there are. */
+  get count(): number {
+    return this.#count
+  }
+
   get isEmpty(): boolean {
-    return this.#bySlot.size === 0
+    return this.#count === 0
   }
 
   /** The blocks of a slot, in no particular order. A copy. */
@@ -31,6 +38,8 @@ export class PreparedBlocks {
   }
 
   add(slot: number, block: number): void {
+    if (this.has(slot, block)) return
+    this.#count++
     const blocks = this.#bySlot.get(slot)
     if (blocks === undefined) this.#bySlot.set(slot, new Set([block]))
     else blocks.add(block)
@@ -38,7 +47,9 @@ export class PreparedBlocks {
 
   delete(slot: number, block: number): void {
     const blocks = this.#bySlot.get(slot)
-    if (blocks?.delete(block) === true && blocks.size === 0) this.#bySlot.delete(slot)
+    if (blocks?.delete(block) !== true) return
+    this.#count--
+    if (blocks.size === 0) this.#bySlot.delete(slot)
   }
 
   /** A block has moved to another place. */
@@ -71,20 +82,25 @@ export function takeOutPrepared(store: TableStore, slot: number, block: number):
 }
 
 function finishEntry(store: TableStore, block: number): void {
-  const { words, bytes, order } = store
+  const { words, order, policy } = store
   const old = store.findEntryOf(block)
+  const keepsTimes = old !== 0 && modifiedAt(words, old) === modifiedAt(words, block)
   if (old === 0) {
-    order.prepareNewest(block)
+    order.prepareNewest(block, policy.listFor(block))
   } else {
     order.prepareInstead(block, old)
-    bytes[block + POLICY_BYTE] = bytes[old + POLICY_BYTE]!
     store.relink(store.reference, words[old >> 2]!)
   }
   Atomics.store(words, tagWord(block >> 2, words[(block >> 2) + LENS]!), 0)
   store.bump(store.hashOf(block))
   order.join(block)
-  if (old === 0) store.entries++
-  else store.free(old)
+  if (old === 0) {
+    store.entries++
+  } else {
+    store.free(old)
+    if (keepsTimes) policy.used(block)
+    else policy.written(block)
+  }
 }
 
 function finishRemoval(store: TableStore, block: number): void {

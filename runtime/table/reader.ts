@@ -15,9 +15,11 @@ import { BlockCopier } from './block-copier.js'
 import { BucketScanner } from './bucket-scanner.js'
 import { readTime, sameBytes } from './bytes.js'
 import {
-  BLOCK_BITS, BYTES_USED_WORD, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LARGE, largeWord,
-  LENS, MODIFIED, stateOf, tableGeometry, TAGGED, tagWord, versionOf,
+  BLOCK_BITS, BYTES_USED_WORD, countRead, ENTRIES_WORD, FIXED_WORDS, HASH, HAS_EXPIRY, headOf, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LARGE, largeWord,
+  LENS, MODIFIED, READ_NOTES_WORD, stateOf, tableGeometry, TAGGED, tagWord, versionOf,
 } from './layout.js'
+import { READ_NOTES } from './policies/policy.js'
+import { ReadLogStrip } from './read-log.js'
 import type { ScanBatch } from './scan-batch.js'
 import { SLOT_STATE, stateOfSlot } from './transactions.js'
 import { CHAIN_CHECK, isUnmoved, MAX_TRIES } from './version.js'
@@ -72,6 +74,7 @@ export class TableReader {
   readonly #slots: Int32Array
   readonly #copier: BlockCopier
   readonly #scanner: BucketScanner
+  readonly #log: ReadLogStrip
   /** Where `#copyValue` has put the value. */
   #copiedAt = 0
 
@@ -90,6 +93,7 @@ export class TableReader {
     this.#slots = transactions === undefined ? NO_SLOTS : new Int32Array(transactions)
     this.#copier = new BlockCopier(this.#words, this.#bytes, geometry)
     this.#scanner = new BucketScanner(this.#words, this.#bytes, geometry, this.#slots, this.#copier)
+    this.#log = new ReadLogStrip(this.#words, geometry)
   }
 
   get entries(): number {
@@ -130,7 +134,10 @@ export class TableReader {
           if (isUnmoved(words, version, seen)) return MISSING
         } else {
           const value = this.#valueAt(block, lens, keyEnd - keyStart, version, seen)
-          if (value !== MOVED) return value
+          if (value !== MOVED) {
+            this.#note(head, hash)
+            return value
+          }
         }
       }
       this.retries++
@@ -281,6 +288,13 @@ export class TableReader {
       block = Atomics.load(words, word)
     }
     return 0
+  }
+
+  /** Leaves a note of a read for the policy, if it wants any. */
+  #note(head: number, hash: number): void {
+    const notes = this.#words[READ_NOTES_WORD]!
+    if (notes === READ_NOTES.bits) countRead(this.#words, head)
+    else if (notes === READ_NOTES.hashes) this.#log.note(hash)
   }
 
   /** Decodes in place. What is thrown over bytes that changed meanwhile is not an error of the value. */

@@ -10,7 +10,8 @@
  *
  * Whether prepared blocks are finished or undone is not decided here: their transactions' states say it.
  */
-import { ENTRIES_WORD, FREE, FREE_NEXT, LENS, MODIFIED, OPENED_WORD, slotOf, versionOfGroup } from './layout.js'
+import { ENTRIES_WORD, FREE, FREE_NEXT, LENS, modifiedAt, OPENED_WORD, slotOf, versionOfGroup } from './layout.js'
+import { LISTS } from './order.js'
 import type { TableStore } from './store.js'
 import { Survey } from './survey.js'
 import { bumpVersion } from './version.js'
@@ -54,38 +55,35 @@ function adoptPages(store: TableStore, survey: Survey): void {
 }
 
 /**
- * The list is right as far as it can be followed from its oldest end, and from its newest end. A writer that died has left at
+ * A list is right as far as it can be followed from its oldest end, and from its newest end. A writer that died has left at
  * most one entry out between the two; if it died while it cleared the table, many: those are put in by the time of their
  * modification.
  */
 function mendOrder(store: TableStore, survey: Survey): void {
-  const { order } = store
-  let met = 0
-  let last = 0
-  for (let block = order.oldest; survey.meet(block); block = order.newerThan(block)) {
-    if (order.olderThan(block) !== last) order.link(last, block)
-    last = block
-    met++
-  }
-  let first = 0
-  if (met < survey.entries) {
-    for (let block = order.newest; survey.meet(block); block = order.olderThan(block)) {
-      if (order.newerThan(block) !== first) order.link(block, first)
-      first = block
-      met++
+  const { order, words } = store
+  const oldPart = new Int32Array(LISTS)
+  const newPart = new Int32Array(LISTS)
+  order.forgetCounts()
+  for (let list = 0; list < LISTS; list++) {
+    for (let block = order.oldestOf(list); survey.meet(block); block = order.newerThan(block)) {
+      if (order.olderThan(block) !== oldPart[list]) order.link(list, oldPart[list]!, block)
+      order.adopt(block, list)
+      oldPart[list] = block
+    }
+    for (let block = order.newestOf(list); survey.meet(block); block = order.olderThan(block)) {
+      if (order.newerThan(block) !== newPart[list]) order.link(list, block, newPart[list]!)
+      order.adopt(block, list)
+      newPart[list] = block
     }
   }
-  if (met < survey.entries) {
+  if (order.count < survey.entries) {
     const missing = survey.unmet()
-    for (const block of missing.sort((a, b) => modifiedAt(store, a) - modifiedAt(store, b))) {
-      order.link(last, block)
-      last = block
+    for (const block of missing.sort((a, b) => modifiedAt(words, a) - modifiedAt(words, b))) {
+      const list = Math.min(order.listOf(block), LISTS - 1)
+      order.link(list, oldPart[list]!, block)
+      order.adopt(block, list)
+      oldPart[list] = block
     }
   }
-  order.link(last, first)
-}
-
-function modifiedAt(store: TableStore, block: number): number {
-  const word = (block >> 2) + MODIFIED
-  return (store.words[word]! >>> 0) + (store.words[word + 1]! & 0xffff) * 4294967296
+  for (let list = 0; list < LISTS; list++) order.link(list, oldPart[list]!, newPart[list]!)
 }

@@ -8,19 +8,65 @@
 import { CacheError } from '../errors.js'
 import { copyWords } from './bytes.js'
 import { BLOCK_BITS, EVICTIONS_WORD, FREE, HASH, LARGE, largeWord, LENS, MOVES_WORD, NO_ENTRY, slotOf } from './layout.js'
+import { READ_NOTES } from './policies/policy.js'
+import { ReadLog } from './read-log.js'
 import type { TableStore } from './store.js'
 
-/** What a full table does: evicts what was inserted first, or refuses with `ERR_FULL`. */
-export type FullPolicy = 'fifo' | 'none'
+/** Why an entry was evicted: too many entries, or no room for what was put. */
+export type EvictionReason = 'limit' | 'memory'
+
+/** How many of `size` entries are left after a part is reclaimed: what is not more than the rest, but for the error of the arithmetic. */
+export function leftAfter(size: number, reclaim: number): number {
+  return Math.floor(size - size * reclaim + size * 1e-12)
+}
+
+/** What bounds a table besides its bytes. */
+export interface RoomOptions {
+  /** Whether a full table refuses, instead of evicting. */
+  readonly refuses: boolean
+  /** The most entries; `Infinity` for no bound. */
+  readonly maxEntries: number
+  /** How many are left when that is exceeded: at most `maxEntries`. */
+  readonly keptEntries: number
+  /** Whether `maxEntries` holds at every insertion, or only when `trim` is called. A table that refuses refuses at once. */
+  readonly checksInsertions: boolean
+}
+
+/** Notes of readers that are taken for one eviction, at most, if the writer is never idle; see `catchUp`. */
+const READS_AHEAD = 1024
+
+/** Evictions between two looks at the clock. */
+const TRIM_STEP = 32
+/** An insertion evicts for so long, in milliseconds, when it exceeds the limit of entries; what is left over is for `trim`. */
+const INSERTION_TRIM_MS = 2
 
 export class Room {
-  readonly policy: FullPolicy
-  onEvict: ((block: number) => void) | undefined
+  readonly refuses: boolean
+  onEvict: ((block: number, reason: EvictionReason) => void) | undefined
   readonly #store: TableStore
+  readonly #options: RoomOptions
+  readonly #reads: ReadLog | undefined
+  readonly #wasRead: (hash: number) => void
+  #readsAhead = READS_AHEAD
+  /** Whether more has to go than an insertion had the time for. */
+  #isTrimming = false
 
-  constructor(store: TableStore, policy: FullPolicy) {
+  constructor(store: TableStore, options: RoomOptions) {
     this.#store = store
-    this.policy = policy
+    this.#options = options
+    this.refuses = options.refuses
+    this.#reads = store.policy.readNotes === READ_NOTES.hashes ? new ReadLog(store.words, store.geometry) : undefined
+    this.#wasRead = (hash) => store.policy.wasRead(hash)
+  }
+
+  /** Whether another entry would be one too many. */
+  get isFull(): boolean {
+    return this.isFullWith(0)
+  }
+
+  /** The same with so many more entries than there are. */
+  isFullWith(more: number): boolean {
+    return this.#store.entries + more >= this.#options.maxEntries && (this.#options.checksInsertions || this.refuses)
   }
 
   /**
@@ -32,12 +78,12 @@ export class Room {
    * @throws `ERR_FULL` where nothing may be evicted, and where nothing is left to evict
    */
   take(sizeClass: number, replacesSameClass: boolean): number {
-    const reserve = this.policy === 'none' && !replacesSameClass ? 1 : 0
+    const reserve = this.refuses && !replacesSameClass ? 1 : 0
     for (;;) {
       const block = this.#store.pages.take(sizeClass, reserve)
       if (block !== 0) return block
       if (this.#emptyAPage()) continue
-      if (this.policy === 'none' || !this.#evictOldest()) {
+      if (!this.#evict('memory', this.#store.entries)) {
         throw new CacheError('ERR_FULL', 'the table is full; give the cache more memory, or a limit policy that evicts', {
           bytes: this.#store.geometry.bytes, entries: this.#store.entries,
         })
@@ -45,12 +91,56 @@ export class Room {
     }
   }
 
-  #evictOldest(): boolean {
-    const { order, words } = this.#store
-    let block = order.oldest
-    while (block !== 0 && !this.#store.isSpare(block)) block = order.newerThan(block)
+  /**
+   * Makes way for one more entry, where `isFull`: evicts until as many are left as are to be kept, or for about 2 ms.
+   *
+   * @throws `ERR_FULL` where nothing may be evicted
+   */
+  makeWay(): void {
+    const { maxEntries, keptEntries } = this.#options
+    if (this.refuses) {
+      throw new CacheError('ERR_FULL', `there are ${this.#store.entries} entries, as many as the option limit.entries allows; raise it, or choose a policy that evicts`, {
+        entries: this.#store.entries, limit: maxEntries,
+      })
+    }
+    this.#isTrimming = this.#trimTo(Math.max(0, keptEntries - 1), performance.now() + INSERTION_TRIM_MS)
+  }
+
+  /** Evicts what is beyond the limit of entries, for about so many milliseconds. Begins if there are too many; returns whether there is more to do. */
+  trim(ms: number): boolean {
+    this.#isTrimming = (this.#isTrimming || this.#store.entries > this.#options.maxEntries)
+      && this.#trimTo(this.#options.keptEntries, performance.now() + ms)
+    return this.#isTrimming
+  }
+
+  /** Whether `trim` was not done yet. */
+  get isTrimming(): boolean {
+    return this.#isTrimming
+  }
+
+  /** Between two batches of work: hears of what readers have noted. */
+  catchUp(): void {
+    this.#reads?.take(READS_AHEAD, this.#wasRead)
+    this.#readsAhead = READS_AHEAD
+  }
+
+  /** Evicts down to a number of entries. Whether there is more to do at the end of the time; not if nothing more may go. */
+  #trimTo(entries: number, untilMs: number): boolean {
+    const { maxEntries } = this.#options
+    for (let step = 1; this.#store.entries > entries; step++) {
+      if (step % TRIM_STEP === 0 && performance.now() >= untilMs) return true
+      if (!this.#evict('limit', maxEntries)) return false
+    }
+    return false
+  }
+
+  #evict(reason: EvictionReason, capacity: number): boolean {
+    const { policy, words } = this.#store
+    if (this.#reads !== undefined) this.#readsAhead -= this.#reads.take(this.#readsAhead, this.#wasRead)
+    const block = policy.victim(capacity)
     if (block === 0) return false
-    this.onEvict?.(block)
+    this.onEvict?.(block, reason)
+    policy.evicted(block)
     this.#store.remove(block)
     words[EVICTIONS_WORD]!++
     return true

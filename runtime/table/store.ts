@@ -4,11 +4,12 @@
  */
 import { sameBytes } from './bytes.js'
 import {
-  ACCESS_BITS, BLOCK_BITS, ENTRIES_WORD, FREE, HASH, headOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry,
-  TAGGED, tagWord, versionOf, type Geometry,
+  ACCESS_BITS, BLOCK_BITS, countRead, ENTRIES_WORD, FREE, HASH, headOf, keyLengthOf, keyOffset, LARGE, largeWord, LENS, tableGeometry,
+  slotOf, TAGGED, tagWord, versionOf, type Geometry,
 } from './layout.js'
-import { OrderList } from './order.js'
+import { OrderLists } from './order.js'
 import { Pages } from './pages.js'
+import type { EvictionPolicy } from './policies/policy.js'
 import { PreparedBlocks } from './prepared.js'
 import { sizeClassesOf, type SizeClasses } from './size-classes.js'
 import { bumpVersion } from './version.js'
@@ -20,8 +21,10 @@ export class TableStore {
   readonly bytes: Buffer
   readonly view: DataView
   readonly pages: Pages
-  readonly order: OrderList
+  readonly order: OrderLists
   readonly prepared = new PreparedBlocks()
+  /** Chooses what goes when the table is full. Set by the writer, once the table is repaired. */
+  policy!: EvictionPolicy
   /** Whether the entries of a hash are locked: neither evicted nor swept. Asked with a signed hash. */
   isLocked: ((hash: number) => boolean) | undefined
   /** An entry that must not be evicted now: the one that is being overwritten. It follows the entry when it moves. */
@@ -37,7 +40,7 @@ export class TableStore {
     this.bytes = Buffer.from(table)
     this.view = new DataView(table)
     this.pages = new Pages(this.words, this.geometry, this.classes)
-    this.order = new OrderList(this.words)
+    this.order = new OrderLists(this.words, this.bytes)
     this.#bucketScale = this.geometry.bucketScale
   }
 
@@ -134,6 +137,44 @@ export class TableStore {
   /** Whether an entry may be removed without having been asked for: to make room, or since its time has come. */
   isSpare(block: number): boolean {
     return block !== this.kept && (this.isLocked === undefined || !this.isLocked(this.hashOf(block)))
+  }
+
+  /** The oldest entry of a list that may be removed, 0 if there is none. */
+  oldestSpare(list: number): number {
+    let block = this.order.oldestOf(list)
+    while (block !== 0 && !this.isSpare(block)) block = this.order.newerThan(block)
+    return block
+  }
+
+  /** The first entry with a hash, 0 if there is none. */
+  findHash(hash: number): number {
+    const { words } = this
+    for (let block = words[headOf(hash, this.#bucketScale)]! & BLOCK_BITS; block !== 0; block = words[block >> 2]!) {
+      if (words[(block >> 2) + HASH] === hash && slotOf(words, block) === 0) return block
+    }
+    return 0
+  }
+
+  /** How often the bucket of an entry was read since that was forgotten, up to 3. */
+  readsOf(block: number): number {
+    const bits = this.words[this.headOf(this.hashOf(block))]!
+    return (bits & 1) + ((bits >> 1) & 1) + ((bits >> 2) & 1)
+  }
+
+  /** Counts a read of an entry, as a reader does. */
+  countRead(block: number): void {
+    countRead(this.words, this.headOf(this.hashOf(block)))
+  }
+
+  /** Takes one read from the count of an entry's bucket. */
+  forgetRead(block: number): void {
+    const head = this.headOf(this.hashOf(block))
+    Atomics.and(this.words, head, BLOCK_BITS | ((this.words[head]! & ACCESS_BITS) >> 1))
+  }
+
+  /** Takes all reads from the count of an entry's bucket. */
+  forgetReads(block: number): void {
+    Atomics.and(this.words, this.headOf(this.hashOf(block)), BLOCK_BITS)
   }
 
   /** Takes an entry out of the index and the order, and frees it. */

@@ -1,5 +1,6 @@
 /** For tests: whether the table and the writer's books are what they should be. */
 import { BLOCK_BITS, BYTES_USED_WORD, HASH, headOfBucket, keyLengthOf, keyOffset, LENS, slotOf } from './layout.js'
+import { LISTS } from './order.js'
 import type { TableStore } from './store.js'
 import { Survey } from './survey.js'
 
@@ -15,13 +16,20 @@ export function verifyTable(store: TableStore): void {
   if (store.entries !== survey.entries) fail(`there are ${survey.entries} entries, and ${store.entries} are counted`)
   const used = (geometry.endPage - pages.emptyPages) * geometry.pageBytes
   if (words[BYTES_USED_WORD]! >>> 0 !== used) fail(`${used} bytes are used, and ${words[BYTES_USED_WORD]} are counted`)
-  let last = 0
   let met = 0
-  for (let block = order.oldest; block !== 0; last = block, block = order.newerThan(block), met++) {
-    if (!survey.meet(block)) fail(`the order leads to ${block}, which is no entry or is there twice`)
-    if (order.olderThan(block) !== last) fail(`the order's links of ${block} disagree`)
+  for (let list = 0; list < LISTS; list++) {
+    const before = met
+    let last = 0
+    for (let block = order.oldestOf(list); block !== 0; last = block, block = order.newerThan(block), met++) {
+      if (!survey.meet(block)) fail(`the order leads to ${block}, which is no entry or is there twice`)
+      if (order.olderThan(block) !== last) fail(`the order's links of ${block} disagree`)
+      if (order.listOf(block) !== list) fail(`block ${block} is in list ${list}, and says ${order.listOf(block)}`)
+    }
+    if (order.newestOf(list) !== last) fail(`list ${list} ends with ${order.newestOf(list)}, and can be followed to ${last}`)
+    if (order.countOf(list) !== met - before) fail(`list ${list} has ${met - before} entries, and ${order.countOf(list)} are counted`)
+    if (list >= store.policy.lists && met > before) fail(`list ${list} has entries that the policy does not look at`)
   }
-  if (met !== survey.entries || order.newest !== last) fail(`the order holds ${met} of ${survey.entries} entries`)
+  if (met !== survey.entries) fail(`the order holds ${met} of ${survey.entries} entries`)
   for (let bucket = 0; bucket < geometry.buckets; bucket++) verifyKeys(store, words[headOfBucket(bucket)]! & BLOCK_BITS)
   for (const block of survey.prepared) if (!store.prepared.has(slotOf(words, block), block)) fail(`block ${block} is prepared, and not in the list`)
   const listed = store.prepared.slots.reduce((count, slot) => count + store.prepared.of(slot).length, 0)

@@ -9,21 +9,36 @@
  * block is valid until the next change. Not: calls from more than one thread.
  */
 import { Scratch } from '../codec/scratch.js'
-import { copyBytes, readTime, ViewOf } from './bytes.js'
+import { copyBytes } from './bytes.js'
 import { Draft, fillExpiry, fillModified } from './draft.js'
+import { EntryReader } from './entry-reader.js'
 import {
-  BLOCK_BITS, BYTES_USED_WORD, FIXED_BYTES, FIXED_WORDS, HASH, HAS_EXPIRY, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LARGE, largeWord,
-  LENS, MODIFIED, POLICY_BYTE, SEGMENT_BYTES,
+  BLOCK_BITS, BYTES_USED_WORD, FIXED_BYTES, HASH, HAS_EXPIRY, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LENS, modifiedAt, READ_NOTES_WORD,
 } from './layout.js'
-import { segmentLength } from './large.js'
 import { finishSlot, takeOutPrepared, undoSlot } from './prepared.js'
 import { clearTable, sweepBuckets } from './sweep.js'
 import { repairTable } from './repair.js'
-import { Room, type FullPolicy } from './room.js'
+import { createPolicy, type PolicyName } from './policies/policy-names.js'
+import { leftAfter, Room, type EvictionReason } from './room.js'
 import { TableStore } from './store.js'
 import { verifyTable } from './verify.js'
 
-export class TableWriter {
+/** How long finishing a transaction evicts what it has inserted too many, in milliseconds; the rest is for `trim`. */
+const FINISH_TRIM_MS = 2
+
+/** What bounds a table besides its bytes, and what a full one does. */
+export interface WriterOptions {
+  /** What goes when the table is full. Default `'fifo'`. */
+  policy?: PolicyName
+  /** The most entries. Default no bound. */
+  maxEntries?: number
+  /** How much of `maxEntries` is evicted beyond what has to be, 0 to 1. Default 0. */
+  reclaim?: number
+  /** Whether `maxEntries` holds at every insertion, or when `trim` is called. Default true. */
+  checksInsertions?: boolean
+}
+
+export class TableWriter extends EntryReader {
   /** How many entries `sweep` has removed. */
   swept = 0
   /** The transaction on whose behalf `find`, `put`, `setTimes` and `remove` are called; 0 outside of one. */
@@ -35,14 +50,14 @@ export class TableWriter {
   readonly #store: TableStore
   readonly #room: Room
   readonly #draft: Draft
-  readonly #scratchView = new ViewOf()
   /** A copy of an entry that is prepared anew. */
   readonly #copy = new Scratch()
 
-  private constructor(store: TableStore, policy: FullPolicy) {
+  private constructor(store: TableStore, room: Room) {
+    super(store)
     this.#store = store
-    this.#room = new Room(store, policy)
-    this.#draft = new Draft(store, this.#room)
+    this.#room = room
+    this.#draft = new Draft(store, room)
     this.maxKeyBytes = this.#draft.maxKeyBytes
     this.maxValueBytes = store.geometry.maxValueBytes
   }
@@ -51,21 +66,25 @@ export class TableWriter {
    * Takes up a table, new or left by a writer that is gone, and repairs what that one left unfinished: nothing that a reader
    * may have seen is undone. Takes time in proportion to the entries.
    *
-   * @param options.policy what a full table does. Default `'fifo'`
    * @throws an `Error` that says what is wrong, if the table is damaged beyond that; `formatTable` then empties it
    */
-  static open(table: SharedArrayBuffer, options: { policy?: FullPolicy } = {}): TableWriter {
+  static open(table: SharedArrayBuffer, options: WriterOptions = {}): TableWriter {
+    const { policy = 'fifo', maxEntries = Infinity, reclaim = 0, checksInsertions = true } = options
     const store = new TableStore(table)
     repairTable(store)
-    return new TableWriter(store, options.policy ?? 'fifo')
+    store.policy = createPolicy(policy, store, maxEntries)
+    store.words[READ_NOTES_WORD] = store.policy.readNotes
+    store.order.mergeFrom(store.policy.lists)
+    const keptEntries = maxEntries === Infinity ? Infinity : leftAfter(maxEntries, reclaim)
+    return new TableWriter(store, new Room(store, { refuses: policy === 'none', maxEntries, keptEntries, checksInsertions }))
   }
 
   /** Called with each entry that is about to be evicted for room; it must not change the table. */
-  get onEvict(): ((block: number) => void) | undefined {
+  get onEvict(): ((block: number, reason: EvictionReason) => void) | undefined {
     return this.#room.onEvict
   }
 
-  set onEvict(hear: ((block: number) => void) | undefined) {
+  set onEvict(hear: ((block: number, reason: EvictionReason) => void) | undefined) {
     this.#room.onEvict = hear
   }
 
@@ -78,14 +97,14 @@ export class TableWriter {
     return this.#store.words[BYTES_USED_WORD]! >>> 0
   }
 
-  /** The entry inserted first, 0 if there is none. */
+  /** An entry with which a walk through all begins, 0 if there is none: the oldest in the policy's order. */
   get oldest(): number {
     return this.#store.order.oldest
   }
 
-  /** The entry inserted after this one, 0 if it is the newest. */
-  newerThan(block: number): number {
-    return this.#store.order.newerThan(block)
+  /** The next one, 0 if this was the last. */
+  after(block: number): number {
+    return this.#store.order.after(block)
   }
 
   /** Says which entries are locked, by a signed hash: these are neither evicted nor swept. */
@@ -108,104 +127,32 @@ export class TableWriter {
     return store.find(hash, bytes, keyStart, keyEnd)
   }
 
-  /** When the entry expires in ms since 1970, 0 for never. */
-  expiresAt(block: number): number {
-    const word = block >> 2
-    return (this.#store.words[word + LENS]! & HAS_EXPIRY) === 0 ? 0 : readTime(this.#store.words, word + FIXED_WORDS)
-  }
-
-  /** The time to live that was set last, in ms, 0 for none. */
-  duration(block: number): number {
-    const word = block >> 2
-    return (this.#store.words[word + LENS]! & HAS_EXPIRY) === 0 ? 0 : readTime(this.#store.words, word + FIXED_WORDS + 2)
-  }
-
-  /** When the entry was modified, in ms since 1970. */
-  modifiedAt(block: number): number {
-    const word = (block >> 2) + MODIFIED
-    return (this.#store.words[word]! >>> 0) + (this.#store.words[word + 1]! & 0xffff) * 4294967296
-  }
-
-  /** Bytes of the encoded value. */
-  valueLength(block: number): number {
-    const lens = this.#store.words[(block >> 2) + LENS]!
-    return (lens & LARGE) === 0 ? inlineLengthOf(lens) : this.#store.words[largeWord(block >> 2, lens)]!
-  }
-
-  /** Whether the entry's time has come at `nowMs`. */
-  isExpired(block: number, nowMs: number): boolean {
-    const expiresMs = this.expiresAt(block)
-    return expiresMs !== 0 && expiresMs <= nowMs
-  }
-
-  /** A byte of the entry that the eviction policy has for itself; 0 for a new entry, kept when it is overwritten. */
-  policyByte(block: number): number {
-    return this.#store.bytes[block + POLICY_BYTE]!
-  }
-
-  setPolicyByte(block: number, value: number): void {
-    this.#store.bytes[block + POLICY_BYTE] = value
-  }
-
-  /** Appends the encoded key at `into.end`. */
-  copyKey(block: number, into: Scratch): void {
-    const lens = this.#store.words[(block >> 2) + LENS]!
-    this.#append(into, block + keyOffset(lens), keyLengthOf(lens))
-  }
-
-  /** Appends the encoded value at `into.end`. */
-  copyValue(block: number, into: Scratch): void {
-    const { words } = this.#store
-    const lens = words[(block >> 2) + LENS]!
-    if ((lens & LARGE) === 0) {
-      this.#append(into, block + keyOffset(lens) + keyLengthOf(lens), inlineLengthOf(lens))
-      return
-    }
-    const word = largeWord(block >> 2, lens)
-    into.ensure(words[word]!)
-    for (let segment = words[word + 1]!; segment !== 0; segment = words[segment >> 2]!) {
-      this.#append(into, segment + SEGMENT_BYTES, segmentLength(words[(segment >> 2) + LENS]!))
-    }
-  }
-
   /**
-   * Stores an entry. Overwriting keeps the entry's place in the order of insertion and its policy byte. The bytes may lie
-   * anywhere, in private or shared memory, but not in this table.
+   * Stores an entry. The bytes may lie anywhere, in private or shared memory, but not in this table.
    *
    * @param hash 32 bits of hash of the key, the same for every call with that key
-   * @param modifiedMs ms since 1970, below 2^48; larger ones are cut to that
+   * @param modifiedMs ms since 1970, below 2^48; larger ones are cut to that. Of its fraction, 8 bits are kept: they put writes
+   *   of one millisecond in order
    * @param expiresMs ms since 1970, 0 for never
    * @param durationMs the time to live that `expiresMs` came from, 0 for none
    * @returns true if it was inserted, false if an entry of that key was overwritten
    * @throws `ERR_TOO_LARGE` for a key beyond a block (16 KB, less in tables under 32 MB) or a value beyond a quarter of the
-   *   table; `ERR_FULL` with policy `'none'`. Nothing has changed then
+   *   table; `ERR_FULL` with policy `'none'`, and where every entry is locked. Nothing has changed then
    */
   put(hash: number, keyBytes: Buffer, keyStart: number, keyEnd: number, valueBytes: Buffer, valueStart: number, valueEnd: number, modifiedMs: number, expiresMs: number, durationMs: number): boolean {
-    hash |= 0
-    if (this.slot !== 0) {
-      const isNew = this.find(hash, keyBytes, keyStart, keyEnd) === 0
-      this.prepare(this.slot, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
-      return isNew
-    }
-    const store = this.#store
-    const { words, order } = store
-    const draft = this.#draft
-    draft.set(0, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
-    const block = draft.take(true)
-    const old = store.find(hash, keyBytes, keyStart, keyEnd)
-    const reference = store.reference
-    if (old === 0) {
-      draft.fill(block, words[reference]! & BLOCK_BITS, 0)
-      order.prepareNewest(block)
-    } else {
-      draft.fill(block, words[old >> 2]!, this.policyByte(old))
-      order.prepareInstead(block, old)
-    }
-    store.publish(reference, block, hash)
-    order.join(block)
-    if (old === 0) store.entries++
-    else store.free(old)
+    const old = this.#put(hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
+    if (old !== 0 && this.slot === 0) this.#store.policy.written(old)
     return old === 0
+  }
+
+  /**
+   * Stores a value over an entry whose times stay; see `put`.
+   *
+   * @param block the entry of that key
+   */
+  replaceValue(block: number, hash: number, keyBytes: Buffer, keyStart: number, keyEnd: number, valueBytes: Buffer, valueStart: number, valueEnd: number): void {
+    const replaced = this.#put(hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedAt(this.#store.words, block), this.expiresAt(block), this.duration(block))
+    if (this.slot === 0) this.#store.policy.used(replaced)
   }
 
   /**
@@ -224,7 +171,7 @@ export class TableWriter {
     const to = FIXED_BYTES + ((lens >>> 24) & 16)
     const length = keyOffset(lens) - to + keyLengthOf(lens) + inlineLengthOf(lens)
     const sizeClass = classes.ofUnits[(to + length + 7) >> 3]!
-    let moved = pages.take(sizeClass, this.#room.policy === 'none' ? 1 : 0)
+    let moved = pages.take(sizeClass, this.#room.refuses ? 1 : 0)
     let old = block
     if (moved === 0) {
       store.kept = block
@@ -240,7 +187,7 @@ export class TableWriter {
     words[word] = words[old >> 2]!
     words[word + HASH] = hash
     words[word + LENS] = lens
-    fillModified(words, word, modifiedMs, this.policyByte(old))
+    fillModified(words, word, modifiedMs)
     if (expiresMs > 0) fillExpiry(words, word, expiresMs, durationMs)
     copyBytes(bytes, store.view, moved + to, bytes, store.view, old + from, old + from + length)
     order.prepareInstead(moved, old)
@@ -249,6 +196,7 @@ export class TableWriter {
     order.join(moved)
     // The segments of a large value have moved over to the new block.
     pages.free(old)
+    store.policy.written(moved)
     return moved
   }
 
@@ -274,14 +222,16 @@ export class TableWriter {
     const draft = this.#draft
     hash |= 0
     draft.set(slot, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
+    // With those that are prepared, which may be new entries as well. What evicts does so when they are finished.
+    if (this.#room.refuses && this.#room.isFullWith(store.prepared.count) && this.#isNew(slot)) this.#room.makeWay()
     const block = draft.take(false)
     const before = store.findPrepared(slot, hash, keyBytes, keyStart, keyEnd)
     if (before !== 0) {
-      draft.fill(block, store.words[before >> 2]!, 0)
+      draft.fill(block, store.words[before >> 2]!)
     } else {
       // In front of the entry that it replaces, which is what `reference` refers to, or of the whole chain.
       store.find(hash, keyBytes, keyStart, keyEnd)
-      draft.fill(block, store.words[store.reference]! & BLOCK_BITS, 0)
+      draft.fill(block, store.words[store.reference]! & BLOCK_BITS)
     }
     store.publish(store.reference, block, hash)
     store.prepared.add(slot, block)
@@ -320,6 +270,7 @@ export class TableWriter {
    */
   finish(slot: number): void {
     finishSlot(this.#store, slot)
+    if (this.#room.isFull) this.#room.trim(FINISH_TRIM_MS)
   }
 
   /** Takes out what a transaction has prepared. The slot must not be committed. After it, no block carries it. May be done again. */
@@ -329,7 +280,32 @@ export class TableWriter {
 
   /** Removes everything; returns how many entries there were. Readers may see a part of it while it runs. */
   clear(): number {
-    return clearTable(this.#store)
+    const count = clearTable(this.#store)
+    this.#store.policy.cleared()
+    return count
+  }
+
+  /** For a read that did not go by a `TableReader`: the policy has to know of it too. */
+  noteRead(block: number): void {
+    this.#store.policy.used(block)
+  }
+
+  /**
+   * Evicts what is beyond `maxEntries`, if anything is, for about so many milliseconds. True while there is more to do, also
+   * of what an insertion has left over.
+   */
+  trim(ms: number): boolean {
+    return this.#room.trim(ms)
+  }
+
+  /** Whether an insertion or `trim` has left something over. */
+  get isTrimming(): boolean {
+    return this.#room.isTrimming
+  }
+
+  /** Between two batches of work: lets the policy hear of what other threads have read. */
+  catchUp(): void {
+    this.#room.catchUp()
   }
 
   /**
@@ -351,6 +327,46 @@ export class TableWriter {
     verifyTable(this.#store)
   }
 
+  /** Stores an entry, outside or under a slot. Its new block, if it replaces one; 0 if it is new. */
+  #put(hash: number, keyBytes: Buffer, keyStart: number, keyEnd: number, valueBytes: Buffer, valueStart: number, valueEnd: number, modifiedMs: number, expiresMs: number, durationMs: number): number {
+    hash |= 0
+    if (this.slot !== 0) {
+      const replaces = this.find(hash, keyBytes, keyStart, keyEnd) !== 0
+      const block = this.prepare(this.slot, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
+      return replaces ? block : 0
+    }
+    const store = this.#store
+    const { words, order } = store
+    const draft = this.#draft
+    draft.set(0, hash, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
+    if (this.#room.isFull && this.#isNew(0)) this.#room.makeWay()
+    const block = draft.take(true)
+    const old = store.find(hash, keyBytes, keyStart, keyEnd)
+    const reference = store.reference
+    if (old === 0) {
+      draft.fill(block, words[reference]! & BLOCK_BITS)
+      order.prepareNewest(block, store.policy.listFor(block))
+    } else {
+      draft.fill(block, words[old >> 2]!)
+      order.prepareInstead(block, old)
+    }
+    store.publish(reference, block, hash)
+    order.join(block)
+    if (old === 0) {
+      store.entries++
+      return 0
+    }
+    store.free(old)
+    return block
+  }
+
+  /** Whether the draft is of a key that has no entry, and no block prepared for a slot. */
+  #isNew(slot: number): boolean {
+    const { hash, key, keyStart, keyEnd } = this.#draft
+    if (slot !== 0 && this.#store.findPrepared(slot, hash, key, keyStart, keyEnd) !== 0) return false
+    return this.#store.find(hash, key, keyStart, keyEnd) === 0
+  }
+
   /** Copies the entry: its own block may move, and its segments stay its own, while room is made for the prepared one. */
   #prepareTimes(block: number, modifiedMs: number, expiresMs: number, durationMs: number): number {
     const copy = this.#copy
@@ -359,11 +375,5 @@ export class TableWriter {
     const keyEnd = copy.end
     this.copyValue(block, copy)
     return this.prepare(this.slot, this.#store.hashOf(block), copy.bytes, 0, keyEnd, copy.bytes, keyEnd, copy.end, modifiedMs, expiresMs, durationMs)
-  }
-
-  #append(into: Scratch, from: number, length: number): void {
-    into.ensure(length)
-    copyBytes(into.bytes, this.#scratchView.of(into.bytes), into.end, this.#store.bytes, this.#store.view, from, from + length)
-    into.end += length
   }
 }

@@ -8,7 +8,7 @@ class Killed extends Error {}
  */
 export function dyingAt(store: number, afterwards: boolean, table: SharedArrayBuffer, work: (arm: () => void) => void): { killed: boolean; stores: number } {
   const Original = globalThis.Int32Array
-  const { load, store: atomicStore, add, or } = Atomics
+  const { load, store: atomicStore, add, and, or } = Atomics
   const originals = new WeakMap<object, Int32Array>()
   const real = (array: Int32Array): Int32Array => originals.get(array) ?? array
   let stores = 0
@@ -39,6 +39,7 @@ export function dyingAt(store: number, afterwards: boolean, table: SharedArrayBu
   Atomics.load = ((array: Int32Array, index: number) => load(real(array), index)) as typeof load
   Atomics.store = ((array: Int32Array, index: number, value: number) => counted(() => atomicStore(real(array), index, value))) as typeof atomicStore
   Atomics.add = ((array: Int32Array, index: number, value: number) => counted(() => add(real(array), index, value))) as typeof add
+  Atomics.and = ((array: Int32Array, index: number, value: number) => counted(() => and(real(array), index, value))) as typeof and
   Atomics.or = ((array: Int32Array, index: number, value: number) => or(real(array), index, value)) as typeof or
   try {
     work(() => { armed = true })
@@ -48,6 +49,6 @@ export function dyingAt(store: number, afterwards: boolean, table: SharedArrayBu
     return { killed: true, stores }
   } finally {
     Object.assign(globalThis, { Int32Array: Original })
-    Object.assign(Atomics, { load, store: atomicStore, add, or })
+    Object.assign(Atomics, { load, store: atomicStore, add, and, or })
   }
 }

@@ -5,7 +5,7 @@
 import { Scratch } from '../../../runtime/codec/scratch.js'
 import { createTable } from '../../../runtime/table/layout.js'
 import { BUSY, MISSING, TableReader, type ReaderClock, type ScanBatch, type ValueDecoder } from '../../../runtime/table/reader.js'
-import type { FullPolicy } from '../../../runtime/table/room.js'
+import type { PolicyName } from '../../../runtime/table/policies/policy-names.js'
 import { slotWord, TRANSACTIONS_BYTES, type SlotState } from '../../../runtime/table/transactions.js'
 import { TableWriter } from '../../../runtime/table/writer.js'
 
@@ -45,7 +45,7 @@ export class TableUnderTest {
   readonly #hashBits: number
   writer: TableWriter
 
-  constructor(bytes: number, policy: FullPolicy = 'fifo', hashBits = 32, transactions = new SharedArrayBuffer(TRANSACTIONS_BYTES)) {
+  constructor(bytes: number, policy: PolicyName = 'fifo', hashBits = 32, transactions = new SharedArrayBuffer(TRANSACTIONS_BYTES)) {
     this.table = createTable({ bytes, seed: 7 })
     this.transactions = transactions
     this.writer = TableWriter.open(this.table, { policy })
@@ -53,7 +53,7 @@ export class TableUnderTest {
     this.#hashBits = hashBits
   }
 
-  reopen(policy: FullPolicy = 'fifo'): void {
+  reopen(policy: PolicyName = 'fifo'): void {
     this.writer = TableWriter.open(this.table, { policy })
   }
 
@@ -130,7 +130,7 @@ export class TableUnderTest {
   /** Keys in the order of insertion, oldest first. */
   keysInOrder(): string[] {
     const keys: string[] = []
-    for (let block = this.writer.oldest; block !== 0; block = this.writer.newerThan(block)) keys.push(this.keyAt(block))
+    for (let block = this.writer.oldest; block !== 0; block = this.writer.after(block)) keys.push(this.keyAt(block))
     return keys
   }
 

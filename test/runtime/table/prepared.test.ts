@@ -138,15 +138,6 @@ describe('what a transaction has prepared', () => {
     expect([under.reader.entries, under.keysInOrder()]).to.deep.equal([3, ['b', 'c', 'new']])
   })
 
-  it('keeps the policy byte that the entry has when it is finished, not when it was prepared', () => {
-    const under = started()
-    under.within(SLOT, () => under.put('b', NEW))
-    under.writer.setPolicyByte(under.find('b'), 77)
-    under.setSlot(SLOT, committed)
-    under.writer.finish(SLOT)
-    expect(under.writer.policyByte(under.find('b'))).to.equal(77)
-  })
-
   it('has the times that it was given, and they count with it', () => {
     const under = started()
     const clock = { now: () => 100 }

@@ -258,6 +258,6 @@ describe('a table', () => {
 /** Bytes of keys, values and headers of all entries. */
 function contentOf(under: TableUnderTest): number {
   let bytes = 0
-  for (let block = under.writer.oldest; block !== 0; block = under.writer.newerThan(block)) bytes += 32 + under.writer.valueLength(block)
+  for (let block = under.writer.oldest; block !== 0; block = under.writer.after(block)) bytes += 32 + under.writer.valueLength(block)
   return bytes
 }
