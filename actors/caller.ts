@@ -31,6 +31,8 @@ export interface CacheDescription {
   shards: { address: ActorAddress; table: SharedArrayBuffer }[]
   /** What the cache counts, if it does (`stats: true`). */
   counters?: SharedArrayBuffer
+  /** What the janitor's last run did, if there is a janitor. */
+  sweeps?: SharedArrayBuffer
 }
 
 /** Unanswered writes are counted in so many cells, by hash: a power of two. */

@@ -7,12 +7,13 @@ import { codeOf } from './action-codes.js'
 import { sweep } from './actions/sweep.js'
 import './action-list.js'
 import type { CacheConfig } from './options.js'
+import { SweepRecord } from './sweep-record.js'
 import { SHARDS_ID, shardId } from './cache-ids.js'
 
-export function janitorBlueprint(config: CacheConfig): Blueprint {
+export function janitorBlueprint(config: CacheConfig, common: Record<string, number>): Blueprint {
   return {
     module: import.meta.url, definition: 'janitor', args: config, host: { kind: 'system' },
-    mailbox: { ...DEFAULT_BOUNDS, bytes: 1024 }, buffers: {}, crashCode: 'ERR_ACTOR_CRASHED',
+    mailbox: { ...DEFAULT_BOUNDS, bytes: 1024 }, buffers: {}, common: { up: 1, buffers: common }, crashCode: 'ERR_ACTOR_CRASHED',
   }
 }
 
@@ -30,7 +31,9 @@ defineRawActor<Janitor>('janitor', import.meta.url, {
       id: `${cache}/${SHARDS_ID}/${shardId(index)}`, name: undefined, mailbox, crashCode: 'ERR_SHARD_CRASHED',
     }))
     const janitor: Janitor = { cancel: () => undefined }
+    const record = new SweepRecord(context.buffers['sweeps']!)
     const run = (): void => {
+      record.begin(context.now())
       for (const address of addresses) context.host.client.outlet(address).tell(codeOf(sweep), nothing, 0, 0, 0)
       janitor.cancel = context.after(intervalMs!, run)
     }

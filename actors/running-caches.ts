@@ -51,8 +51,8 @@ export function describeCaches(started: readonly StartedActor[]): CacheDescripti
     if (definition !== 'shard') continue
     const { config, index } = args as ShardArguments
     const id = address.id.split('/').slice(0, -2).join('/')
-    const { table, counters } = buffers
-    const description = caches.get(id) ?? { id, config, shards: [], ...counters && { counters } }
+    const { table, counters, sweeps } = buffers
+    const description = caches.get(id) ?? { id, config, shards: [], ...counters && { counters }, ...sweeps && { sweeps } }
     description.shards[index] = { address, table: table! }
     caches.set(id, description)
   }

@@ -24,6 +24,7 @@ import './action-list.js'
 import { beginCounting, COUNTER, Counters } from './counters.js'
 import { VALUE_DECODER } from './caller.js'
 import type { CacheConfig } from './options.js'
+import { SweepRecord } from './sweep-record.js'
 
 /** After so many starts that failed on its table, a shard starts on an empty one. */
 const MAX_FAILED_STARTS = 3
@@ -51,14 +52,22 @@ export class Shard {
   readonly counters: Counters | null
   readonly #host: Host
   #reader: TableReader | undefined
+  readonly #index: number
+  readonly #sweeps: SweepRecord | undefined
   #sweepCursor = -1
+  /** The number of the janitor's run that is under way. */
+  #run = 0
+  /** What the sweep that is under way has removed. */
+  #sweptSoFar = 0
 
-  constructor(context: ActorContext & HostContext, { config }: ShardArguments, writer: TableWriter) {
+  constructor(context: ActorContext & HostContext, { config, index }: ShardArguments, writer: TableWriter) {
     this.context = context
     this.config = config
+    this.#index = index
     this.writer = writer
     this.#host = context.host
-    const { counters } = context.buffers
+    const { counters, sweeps } = context.buffers
+    this.#sweeps = sweeps && new SweepRecord(sweeps)
     this.counters = counters === undefined ? null : new Counters(counters, context.host.client.id)
     if (this.counters !== null) writer.onEvict = () => this.counters!.add(COUNTER.evictions)
   }
@@ -240,7 +249,9 @@ export class Shard {
 
   /** Begins a sweep of expired entries in slices, unless one is under way. */
   beginSweep(): void {
-    if (this.#sweepCursor < 0) this.#sweepCursor = 0
+    if (this.#sweepCursor >= 0) return
+    this.#sweepCursor = this.#sweptSoFar = 0
+    this.#run = this.#sweeps?.run ?? 0
   }
 
   /** Removes every expired entry now. Returns how many there were. */
@@ -253,8 +264,11 @@ export class Shard {
   /** Between messages: one slice of a sweep. True while there are more. */
   idle(): boolean {
     if (this.#sweepCursor < 0) return false
+    const before = this.writer.swept
     const next = this.#sweep(this.#sweepCursor)
+    this.#sweptSoFar += this.writer.swept - before
     this.#sweepCursor = next === 0 ? -1 : next
+    if (next === 0) this.#sweeps?.note(this.#index, this.#run, this.context.now(), this.#sweptSoFar)
     return next !== 0
   }
 

@@ -6,6 +6,7 @@ import { janitorBlueprint } from './janitor.js'
 import { COUNTERS_BYTES } from './counters.js'
 import { readCacheOptions, type CacheConfig, type CacheOptions, type NodeConfig } from './options.js'
 import { shardBlueprint } from './shard.js'
+import { sweepRecordBytes } from './sweep-record.js'
 
 /** How long a shard has to finish what is queued when it stops. */
 const DRAIN_MS = 5000
@@ -30,7 +31,7 @@ export function cacheSupervisor(name: string, options?: CacheOptions, node?: Nod
   const shardSupervisor: SupervisorSpec = {
     kind: 'supervisor', id: SHARDS_ID, strategy: 'one_for_one', ...supervision, children: shards, restart: 'permanent', shutdownMs: Infinity,
   }
-  const janitor: ActorSpec = { kind: 'actor', id: JANITOR_ID, restart: 'permanent', shutdownMs: 1000, actor: janitorBlueprint(config) }
+  const janitor: ActorSpec = { kind: 'actor', id: JANITOR_ID, restart: 'permanent', shutdownMs: 1000, actor: janitorBlueprint(config, common) }
   return {
     kind: 'supervisor', id: cacheId(name), strategy: 'rest_for_one', ...supervision, restart: 'permanent', shutdownMs: Infinity,
     children: config.intervalMs === null ? [shardSupervisor] : [shardSupervisor, janitor],
@@ -39,5 +40,8 @@ export function cacheSupervisor(name: string, options?: CacheOptions, node?: Nod
 
 /** Shared buffers that belong to the cache as a whole, with their sizes in bytes. */
 function commonBuffers(config: CacheConfig): Record<string, number> {
-  return config.stats ? { counters: COUNTERS_BYTES } : {}
+  return {
+    ...config.stats && { counters: COUNTERS_BYTES },
+    ...config.intervalMs !== null && { sweeps: sweepRecordBytes(config.shards) },
+  }
 }

@@ -12,6 +12,7 @@ import { sync } from './sync.js'
 import { BUSY, MISSING } from '../../runtime/table/reader.js'
 import type { TreeNode } from '../../runtime/supervision-tree.js'
 import type { CacheConfig } from '../options.js'
+import { SweepRecord, type JanitorRun } from '../sweep-record.js'
 
 /** What `inspect` can be asked, with its answers. */
 export interface Inspections<V> {
@@ -22,23 +23,31 @@ export interface Inspections<V> {
   shards: { shard: number; actor: string; entries: number; bytesUsed: number; capacityBytes: number }[]
   /** This thread's lanes to the shards. */
   mailboxes: { actor: string; outstanding: number; waiting: number; refused: number; dropped: number }[]
+  /** With its times in milliseconds since 1970, also if it has expired and is not removed yet. */
   entry: { key: Key; value: V; modified: number; expires: number | null } | undefined
+  /** What the janitor did the last time; `undefined` before. */
+  janitor: JanitorRun | undefined
 }
 
 /** All that `inspect` can be asked. */
 export type What =
-  | 'cache' | 'tree' | 'shards' | 'mailboxes' | readonly ['memory', 'bytes' | 'text'] | readonly ['expired', 'count' | 'keys'] | readonly ['entry', Key]
+  | 'cache' | 'tree' | 'shards' | 'mailboxes' | readonly ['memory', 'bytes' | 'text'] | readonly ['expired', 'count' | 'keys'] | readonly ['entry', Key] | readonly ['janitor', 'last']
 
 /** The answer to one of them. */
 export type Inspected<V, W> = W extends 'cache' | 'tree' | 'shards' | 'mailboxes' ? Inspections<V>[W]
   : W extends readonly ['memory', 'bytes'] | readonly ['expired', 'count'] ? number
     : W extends readonly ['memory', 'text'] ? string
       : W extends readonly ['expired', 'keys'] ? Key[]
-        : W extends readonly ['entry', unknown] ? Inspections<V>['entry'] : unknown
+        : W extends readonly ['entry', unknown] ? Inspections<V>['entry']
+          : W extends readonly ['janitor', 'last'] ? Inspections<V>['janitor'] : unknown
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Looks into the cache on this node: its options, its tree, its shards, this thread's mailboxes, its memory, an entry. */
+    /**
+     * Looks into the cache on this node: its options, its tree, its shards, this thread's mailboxes, its memory, an entry, what the janitor did.
+     *
+     * Errors: `ERR_JANITOR_DISABLED` for `['janitor', 'last']` with `expiration.interval: null`.
+     */
     inspect(what: 'cache', options?: CallOptions): Promise<Inspections<V>['cache']>
     inspect(what: 'tree', options?: CallOptions): Promise<TreeNode>
     inspect(what: 'shards', options?: CallOptions): Promise<Inspections<V>['shards']>
@@ -47,6 +56,7 @@ declare module '../action.js' {
     inspect(what: readonly ['memory', 'text'], options?: CallOptions): Promise<string>
     inspect(what: readonly ['expired', 'keys'], options?: CallOptions): Promise<Key[]>
     inspect(what: readonly ['entry', Key], options?: CallOptions): Promise<Inspections<V>['entry']>
+    inspect(what: readonly ['janitor', 'last'], options?: CallOptions): Promise<Inspections<V>['janitor']>
   }
   interface SpecialMessages<V> {
     inspect: readonly ['inspect', What, CallOptions?]
@@ -59,7 +69,7 @@ declare module '../action.js' {
 type Look = (caller: Caller, argument: unknown, options: CallOptions | undefined) => unknown
 
 /** What does not show entries: it has no writes of the caller to wait for. */
-const WITHOUT_WAITING = new Set(['cache', 'tree', 'mailboxes'])
+const WITHOUT_WAITING = new Set(['cache', 'tree', 'mailboxes', 'janitor'])
 
 const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['cache', ({ config: { seed: _seed, ...shown } }) => shown],
@@ -73,6 +83,10 @@ const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['expired count', async (caller, _argument, options) => (await expiredKeys(caller, options)).length],
   ['expired keys', (caller, _argument, options) => expiredKeys(caller, options)],
   ['entry', (caller, key, options) => entryOf(caller, key, options)],
+  ['janitor last', ({ description: { sweeps }, config: { name } }) => {
+    if (sweeps === undefined) throw new CacheError('ERR_JANITOR_DISABLED', `cache '${name}' has no janitor; start it with another expiration.interval than null`, { cache: name })
+    return new SweepRecord(sweeps).last()
+  }],
 ])
 
 export const inspect: Action = {
@@ -80,8 +94,9 @@ export const inspect: Action = {
   async call(caller, what: unknown, options?: CallOptions) {
     checkCallOptions(inspect, options)
     caller.refuseIfStopped()
-    const [subject, argument] = Array.isArray(what) ? what as unknown[] : [what]
-    const look = typeof subject === 'string' ? LOOKS.get(typeof argument === 'string' && subject !== 'entry' ? `${subject} ${argument}` : subject) : undefined
+    const [subject, argument, ...more] = Array.isArray(what) ? what as unknown[] : [what]
+    const name = argument === undefined || subject === 'entry' ? subject : typeof argument === 'string' ? `${String(subject)} ${argument}` : undefined
+    const look = typeof name === 'string' && more.length === 0 ? LOOKS.get(name) : undefined
     if (look === undefined) throw invalidArgument(`inspect knows ${[...LOOKS.keys()].map((name) => name.includes(' ') ? `['${name.replace(' ', '\', \'')}']` : name === 'entry' ? '[\'entry\', key]' : `'${name}'`).join(', ')}`)
     if (!WITHOUT_WAITING.has(subject as string)) await caller.settled(sync, options)
     return look(caller, argument, options)

@@ -498,7 +498,9 @@ export const ACTION_LAWS: Law[] = [
       expect(await plain('inspect', 'mailboxes')).to.be.an('array')
       expect(await plain('inspect', ['entry', 'missing'])).to.equal(undefined)
       expect(await plain('inspect', ['entry', 'k'])).to.include({ key: 'k', value: 'value', expires: null })
-      for (const wrong of [undefined, null, 'everything', 'constructor', '__proto__', ['memory'], ['memory', 'kilos'], ['entry', 'k', 'more'].slice(0, 0), 5]) {
+      await rejected(plain('inspect', ['janitor', 'last']), 'ERR_JANITOR_DISABLED')
+      await rejected(plain('inspect', ['entry']), 'ERR_INVALID_KEY')
+      for (const wrong of [undefined, null, 'everything', 'constructor', '__proto__', 'memory', 'janitor', ['memory'], ['memory', 'kilos'], ['janitor', 'first'], ['cache', 5], ['entry', 'k', 'more'], [], 5]) {
         expectTypeError(await rejected(plain('inspect', wrong)))
       }
     },

@@ -39,6 +39,7 @@ export async function values(): Promise<void> {
   same<TreeNode>()(await users.inspect('tree'))
   same<number>()(await users.inspect(['memory', 'bytes']))
   same<CacheStats>()(await users.stats())
+  same<number | undefined>()((await users.inspect(['janitor', 'last']))?.duration)
   // @ts-expect-error this is not a User
   await users.put('ada', 5)
   // @ts-expect-error a part is missing
