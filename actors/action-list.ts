@@ -2,6 +2,7 @@
 import { numberActions } from './action-codes.js'
 import type { Action } from './action.js'
 import { clear } from './actions/clear.js'
+import { conclude } from './actions/conclude.js'
 import { decr } from './actions/decr.js'
 import { delMany } from './actions/del-many.js'
 import { del } from './actions/del.js'
@@ -16,8 +17,10 @@ import { inspect } from './actions/inspect.js'
 import { invoke } from './actions/invoke.js'
 import { isEmpty } from './actions/is-empty.js'
 import { keys } from './actions/keys.js'
+import { lock } from './actions/lock.js'
 import { persist } from './actions/persist.js'
 import { purge } from './actions/purge.js'
+import { putBatch, putMany } from './actions/put-many.js'
 import { put } from './actions/put.js'
 import { refresh } from './actions/refresh.js'
 import { scan } from './actions/scan.js'
@@ -32,11 +35,11 @@ import { update } from './actions/update.js'
 
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
-  get, getMany, put, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
+  get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
   refresh, touch, clear, purge, getAndUpdate, invoke, inspect, stats,
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, scan]
+const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch]
 
-numberActions([...ACTIONS, ...INTERNAL])
+numberActions(ACTIONS, INTERNAL)

@@ -8,7 +8,9 @@ import { invalidArgument } from '../runtime/errors.js'
 import { readTimeout } from '../runtime/actor.js'
 import type { Duration } from '../runtime/duration.js'
 import type { Request } from '../runtime/mailbox/inlet.js'
+import type { ParkedRequest } from '../runtime/mailbox/parking.js'
 import type { Caller } from './caller.js'
+import type { Claim } from './gate.js'
 import type { Shard } from './shard.js'
 
 /** The methods of a cache. Each action's file adds its own. */
@@ -41,6 +43,8 @@ export interface Action {
   readonly name: string
   /** Whether it changes entries: later reads of the same caller go behind it. */
   readonly writes: boolean
+  /** Whether it is about keys that it is given, and nothing else: then it is an action of transactions too. */
+  readonly keyed?: boolean
   /** How many parameters come before its options. */
   readonly arity: number
   /** Names of its own options, besides those of `CallOptions`. */
@@ -52,6 +56,13 @@ export interface Action {
   call(caller: Caller, ...args: never[]): unknown
   /** The shard's part: carries the request out and returns the reply. */
   apply?(shard: Shard, request: Request): unknown
+  /**
+   * What of the shard a request needs to itself: it waits while a transaction of somebody else's has it locked. Default: a keyed write its key,
+   * another write the whole shard, a read nothing.
+   */
+  claim?(shard: Shard, request: Request): Claim | undefined
+  /** Takes up a request without a claim that a shard before this one had kept. */
+  adopt?(shard: Shard, request: ParkedRequest): void
 }
 
 const COMMON = ['timeout', 'signal', 'local', 'notify']

@@ -17,11 +17,14 @@ import type { Pending } from '../runtime/mailbox/pending.js'
 import { TABLE_STATE } from '../runtime/table/layout.js'
 import { TableReader } from '../runtime/table/reader.js'
 import type { ScanBatch } from '../runtime/table/scan-batch.js'
+import type { Snapshot } from '../runtime/table/snapshot.js'
 import { codeOf } from './action-codes.js'
 import { checkCallOptions, type Action, type CallOptions } from './action.js'
 import { currentScope } from './call-scope.js'
 import { COUNTER, Counters } from './counters.js'
 import type { CacheConfig } from './options.js'
+import type { TRANSACTION_BUFFERS } from './slots.js'
+import type { TransactionPlan } from './transaction.js'
 
 /** What a thread needs to use a cache. */
 export interface CacheDescription {
@@ -33,6 +36,17 @@ export interface CacheDescription {
   counters?: SharedArrayBuffer
   /** What the janitor's last run did, if there is a janitor. */
   sweeps?: SharedArrayBuffer
+  /** The buffers of its transactions. */
+  transactions: Record<keyof typeof TRANSACTION_BUFFERS, SharedArrayBuffer>
+}
+
+/** A key and what is stored under it, encoded. */
+export interface EncodedEntry {
+  readonly shard: number
+  readonly hash: number
+  readonly keyBytes: number
+  /** The key, and behind it the value, if there is one. */
+  readonly bytes: Buffer
 }
 
 /** Unanswered writes are counted in so many cells, by hash: a power of two. */
@@ -59,6 +73,8 @@ export class Caller {
   shard = 0
   /** Messages are told, not asked: `send` returns whether they were queued. */
   telling = false
+  /** Added to the code of every message: the slot and generation of the transaction that they are parts of. */
+  protected part = 0
 
   scratch = new Scratch()
   /** Code of the user's may be running in the middle of an encoding. */
@@ -73,7 +89,7 @@ export class Caller {
   readonly #compressOver: number
   readonly #outlets: (Outlet | undefined)[]
   /** Unanswered writes of this handle: by cell of the key's hash, and by shard. */
-  readonly #filter = new Uint32Array(FILTER_CELLS + 1)
+  readonly #filter: Uint32Array
   readonly #unanswered: Int32Array
   /** For each shard, whether something was told whose end is not known, and the lane's mark behind it. */
   readonly #hasTold: Uint8Array
@@ -83,22 +99,24 @@ export class Caller {
     this.#unanswered[tag >>> SHARD_SHIFT]!--
   }
 
-  constructor(client: Client, description: CacheDescription) {
+  /** @param outside a caller to share lanes and the count of unanswered writes with */
+  constructor(client: Client, description: CacheDescription, outside?: Caller) {
     this.client = client
     this.description = description
     this.config = description.config
     this.clock = client.clock
     this.readClock = this.config.lazy ? client.clock : null
-    this.readers = description.shards.map(({ table }) => new TableReader(table, VALUE_DECODER))
     this.counters = description.counters === undefined ? null : new Counters(description.counters, client.id)
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
     this.#compressOver = this.config.compressOverBytes ?? Infinity
     this.#maxValueBytes = this.config.tableBytes >>> 2
-    this.#outlets = description.shards.map(() => undefined)
-    this.#unanswered = new Int32Array(this.#shardCount)
-    this.#hasTold = new Uint8Array(this.#shardCount)
-    this.#told = new Int32Array(this.#shardCount)
+    this.readers = outside?.readers ?? description.shards.map(({ table }) => new TableReader(table, VALUE_DECODER, description.transactions.slots))
+    this.#outlets = outside === undefined ? description.shards.map(() => undefined) : outside.#outlets
+    this.#filter = outside === undefined ? new Uint32Array(FILTER_CELLS + 1) : outside.#filter
+    this.#unanswered = outside === undefined ? new Int32Array(this.#shardCount) : outside.#unanswered
+    this.#hasTold = outside === undefined ? new Uint8Array(this.#shardCount) : outside.#hasTold
+    this.#told = outside === undefined ? new Int32Array(this.#shardCount) : outside.#told
   }
 
   get shardCount(): number {
@@ -144,6 +162,19 @@ export class Caller {
   /** Encodes what else the shard's part needs. */
   rest(data: unknown): void {
     this.#encode(encodeValue, data)
+  }
+
+  /** The same, of bytes that need no encoding. */
+  restBytes(bytes: Buffer): void {
+    const { scratch } = this
+    scratch.ensure(bytes.length)
+    scratch.bytes.set(bytes, scratch.end)
+    scratch.end += bytes.length
+  }
+
+  /** The key of the last `key`, and the value of a `value` after it, to be kept. */
+  entry(): EncodedEntry {
+    return { shard: this.shard, hash: this.hash | 0, keyBytes: this.#keyEnd, bytes: Buffer.from(this.scratch.bytes.subarray(0, this.scratch.end)) }
   }
 
   /** Whether a write of this handle to the key of the last `key`, or to every key, may be unanswered. */
@@ -193,13 +224,23 @@ export class Caller {
     return this.#shardCount === 1 ? 0 : shardOf(hash32(bytes, start, end, this.#seed), this.#shardCount)
   }
 
+  /** Adds the last `key` to those that a snapshot reads. */
+  lookIn(snapshot: Snapshot): void {
+    snapshot.add(this.readers[this.shard]!, this.hash, this.scratch.bytes, 0, this.#keyEnd)
+  }
+
+  /** The transaction that this is the caller's side of. */
+  get plan(): TransactionPlan | undefined {
+    return undefined
+  }
+
   /** Sends what was prepared to the shard of the last `key`. */
   send(action: Action, options: CallOptions | undefined): Promise<unknown> {
     return this.#send(action, options, this.shard, this.hash & (FILTER_CELLS - 1))
   }
 
-  /** Sends what was prepared, which is not about one key, to one shard. */
-  sendToShard(action: Action, options: CallOptions | undefined, shard: number): Promise<unknown> {
+  /** Sends what was prepared to one shard. As a write it is one to every key. */
+  sendTo(shard: number, action: Action, options: CallOptions | undefined): Promise<unknown> {
     return this.#send(action, options, shard, WHOLE)
   }
 
@@ -262,7 +303,7 @@ export class Caller {
     const restBytes = scratch.end - this.#valueEnd
     let outlet = this.#outlets[shard]
     if (outlet === undefined || outlet.isClosed) outlet = this.#openOutlet(shard)
-    const code = codeOf(action)
+    const code = codeOf(action) | this.part
     if (this.telling) {
       checkCallOptions(action, options)
       const queued = outlet.tell(code, scratch, keyBytes, valueBytes, restBytes)

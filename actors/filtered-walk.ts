@@ -105,7 +105,7 @@ async function askForKeys(caller: Caller, shard: number, name: string, keys: Scr
 function ask(caller: Caller, shard: number, request: ScanRequest, options: WalkOptions['patience']['step']): Promise<ScanReply> {
   caller.noKey()
   caller.rest(request)
-  return caller.sendToShard(scan, options, shard) as Promise<ScanReply> // what the shard's part of `scan` returns
+  return caller.sendTo(shard, scan, options) as Promise<ScanReply> // what the shard's part of `scan` returns
 }
 
 function nextOf(record: RecordReader): RecordReader {

@@ -1,5 +1,5 @@
 /** The janitor: tells every shard of its cache to sweep expired entries, each interval. Runs on the system thread. */
-import { defineRawActor, type ActorAddress, type ActorContext, type Blueprint } from '../runtime/actor.js'
+import { defineRawActor, type ActorContext, type Blueprint } from '../runtime/actor.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import type { HostContext } from '../runtime/host/host.js'
 import { DEFAULT_BOUNDS } from '../runtime/mailbox/lane.js'
@@ -8,7 +8,7 @@ import { sweep } from './actions/sweep.js'
 import './action-list.js'
 import type { CacheConfig } from './options.js'
 import { SweepRecord } from './sweep-record.js'
-import { SHARDS_ID, shardId } from './cache-ids.js'
+import { cacheOf, shardAddresses } from './cache-ids.js'
 
 export function janitorBlueprint(config: CacheConfig, common: Record<string, number>): Blueprint {
   return {
@@ -24,12 +24,9 @@ interface Janitor {
 defineRawActor<Janitor>('janitor', import.meta.url, {
   init(base: ActorContext, args: unknown) {
     const context = base as ActorContext & HostContext
-    const { intervalMs, shards, mailbox } = args as CacheConfig
+    const { intervalMs } = args as CacheConfig
     const nothing = new Scratch(8)
-    const cache = context.id.slice(0, context.id.lastIndexOf('/'))
-    const addresses = Array.from({ length: shards }, (_, index): ActorAddress => ({
-      id: `${cache}/${SHARDS_ID}/${shardId(index)}`, name: undefined, mailbox, crashCode: 'ERR_SHARD_CRASHED',
-    }))
+    const addresses = shardAddresses(cacheOf(context.id), args as CacheConfig)
     const janitor: Janitor = { cancel: () => undefined }
     const record = new SweepRecord(context.buffers['sweeps']!)
     const run = (): void => {

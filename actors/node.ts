@@ -13,7 +13,7 @@ import { cacheId } from './cache-ids.js'
 import { functionPool, PoolThreads } from './function-pool.js'
 import { readNodeOptions, type CacheOptions, type NodeConfig, type NodeOptions } from './options.js'
 import { adoptCache, describeCaches, descriptionOf, forgetCache, isStopped, noCache } from './running-caches.js'
-import { SHARD_POOL } from './shard.js'
+import { SHARD_POOL } from './shard-actor.js'
 import { cacheSupervisor } from './tree.js'
 
 export class CacheNode extends Node {

@@ -4,7 +4,7 @@ import type { StartedActor } from '../runtime/system-api.js'
 import { tableState, TABLE_STATE } from '../runtime/table/layout.js'
 import type { Cache } from './cache.js'
 import type { CacheDescription } from './caller.js'
-import type { ShardArguments } from './shard.js'
+import type { ShardArguments } from './shard-actor.js'
 
 /** Handles of this thread by name, newest last; those of a node that the application started and of attached caches too. */
 const running = new Map<string, Cache<unknown>>()
@@ -51,8 +51,10 @@ export function describeCaches(started: readonly StartedActor[]): CacheDescripti
     if (definition !== 'shard') continue
     const { config, index } = args as ShardArguments
     const id = address.id.split('/').slice(0, -2).join('/')
-    const { table, counters, sweeps } = buffers
-    const description = caches.get(id) ?? { id, config, shards: [], ...counters && { counters }, ...sweeps && { sweeps } }
+    const { table, counters, sweeps, slots, owners } = buffers
+    const description = caches.get(id) ?? {
+      id, config, shards: [], transactions: { slots: slots!, owners: owners! }, ...counters && { counters }, ...sweeps && { sweeps },
+    }
     description.shards[index] = { address, table: table! }
     caches.set(id, description)
   }

@@ -1,49 +1,48 @@
 /**
- * A shard: an actor on a blocking host that owns one table, applies what the actions say, one message at a time, and
- * sweeps expired entries in slices between messages.
+ * A shard: owns one table, applies what the actions say, one message at a time, and sweeps expired entries in slices between
+ * messages. `shard-actor.ts` makes an actor of it.
  *
  * Only this actor writes its table. It never asks anybody anything.
  */
-import type { ActorContext, Blueprint } from '../runtime/actor.js'
-import { defineRawActor } from '../runtime/actor.js'
+import type { ActorContext } from '../runtime/actor.js'
 import { hasClasses } from '../runtime/codec/classes.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { compressValue, decodeValue, encodeValue } from '../runtime/codec/value.js'
-import { functionFailed, functionNamed, loadFunctions } from '../runtime/functions.js'
+import { functionFailed, functionNamed } from '../runtime/functions.js'
 import { hash32 } from '../runtime/hash.js'
 import type { Host, HostContext } from '../runtime/host/host.js'
 import { fail, reply } from '../runtime/host/hosted-actor.js'
+import type { Replier } from '../runtime/mailbox/deferral.js'
 import type { Inlet, Request } from '../runtime/mailbox/inlet.js'
+import type { ParkedRequest } from '../runtime/mailbox/parking.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
-import { formatTable, initializeTable, isTable, setTableState, TABLE_STATE } from '../runtime/table/layout.js'
 import { TableReader } from '../runtime/table/reader.js'
-import { TableWriter } from '../runtime/table/writer.js'
+import { NO_SLOT } from '../runtime/table/transactions.js'
+import type { TableWriter } from '../runtime/table/writer.js'
 import { CacheError } from '../runtime/errors.js'
 import { actionOf } from './action-codes.js'
-import './action-list.js'
-import { beginCounting, COUNTER, Counters } from './counters.js'
+import type { Action } from './action.js'
 import { VALUE_DECODER } from './caller.js'
+import { COUNTER, Counters } from './counters.js'
+import { eachInBatch } from './entry-batch.js'
+import type { Claim } from './gate.js'
 import type { CacheConfig } from './options.js'
+import { ShardTransactions } from './shard-transactions.js'
 import { SweepRecord } from './sweep-record.js'
-
-/** After so many starts that failed on its table, a shard starts on an empty one. */
-const MAX_FAILED_STARTS = 3
 
 /** Buckets of one slice of a sweep: well under a millisecond. */
 const SWEEP_SLICE = 2048
 
-export interface ShardArguments {
-  config: CacheConfig
-  index: number
-}
-
 /** What a shard's part of an action replies when the reply is the encoded value in `shard.scratch`. */
 export const ENCODED = Symbol('encoded')
+/** The same when the request was kept (`shard.transactions.park`), and will be answered later. */
+export const KEPT = Symbol('kept')
 
 export class Shard {
   readonly config: CacheConfig
   readonly writer: TableWriter
-  readonly context: ActorContext
+  readonly context: ActorContext & HostContext
+  readonly transactions: ShardTransactions
   /** For values that the shard encodes, and copies of entries. */
   readonly scratch = new Scratch()
   /** For a reply that is encoded before anything is stored: an action that returns it replies with what is in it. */
@@ -60,16 +59,24 @@ export class Shard {
   /** What the sweep that is under way has removed. */
   #sweptSoFar = 0
 
-  constructor(context: ActorContext & HostContext, { config, index }: ShardArguments, writer: TableWriter) {
+  constructor(context: ActorContext & HostContext, config: CacheConfig, index: number, writer: TableWriter) {
     this.context = context
     this.config = config
     this.#index = index
     this.writer = writer
     this.#host = context.host
-    const { counters, sweeps } = context.buffers
+    const { buffers } = context
+    const { counters, sweeps } = buffers
     this.#sweeps = sweeps && new SweepRecord(sweeps)
     this.counters = counters === undefined ? null : new Counters(counters, context.host.client.id)
     if (this.counters !== null) writer.onEvict = () => this.counters!.add(COUNTER.evictions)
+    this.transactions = new ShardTransactions({
+      writer,
+      inlet: (client) => context.inlet(client),
+      claimOf: (request) => this.#claimOf(actionOf(request.code), request),
+      carryOut: (request, replier) => this.#carryOut(actionOf(request.code), request, replier),
+      adopt: (request) => actionOf(request.code).adopt!(this, request),
+    }, buffers as unknown as ConstructorParameters<typeof ShardTransactions>[1])
   }
 
   /** Milliseconds since the epoch, whole. */
@@ -79,11 +86,11 @@ export class Shard {
 
   /** The table as readers see it, for walks. */
   get reader(): TableReader {
-    return this.#reader ??= new TableReader(this.context.buffers['table']!, VALUE_DECODER)
+    return this.#reader ??= new TableReader(this.context.buffers['table']!, VALUE_DECODER, this.context.buffers['slots'])
   }
 
   hash({ bytes, start, aEnd }: Request): number {
-    return hash32(bytes, start, aEnd, this.config.seed)
+    return hash32(bytes, start, aEnd, this.config.seed) | 0
   }
 
   /** The entry of the request's key, expired or not; 0 if it is missing. A block is good until the next change. */
@@ -126,13 +133,21 @@ export class Shard {
     return bEnd === cEnd ? undefined : decodeValue(bytes, bEnd, cEnd)
   }
 
-  /** Stores the request's own value under its key. `expireMs`: a time to live, `null` for none. */
+  /** Stores the request's own value under its key. `expireMs`: a time to live, `null` for none, not positive to remove the key. */
   putRequest(request: Request, expireMs: number | null): void {
-    const { bytes, start, aEnd, bEnd } = request
-    const now = this.now()
-    const expires = expireMs === null ? 0 : expiryAt(now, expireMs)
-    this.writer.put(this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
-    this.counters?.add(COUNTER.writes)
+    this.#put(this.hash(request), request.bytes, request.start, request.aEnd, request.bEnd, expireMs)
+  }
+
+  /** Stores an entry whose key and value stand in `bytes`, one behind the other. `expireMs`: as `putRequest`, and `undefined` for the default. */
+  putBytes(bytes: Buffer, keyStart: number, keyEnd: number, valueEnd: number, expireMs: number | null | undefined): void {
+    this.#put(hash32(bytes, keyStart, keyEnd, this.config.seed) | 0, bytes, keyStart, keyEnd, valueEnd, expireMs === undefined ? this.config.defaultExpireMs : expireMs)
+  }
+
+  /** The hashes of the keys in a request's batch. */
+  hashesIn(request: Request): number[] {
+    const hashes: number[] = []
+    eachInBatch(request, (keyStart, keyEnd) => hashes.push(hash32(request.bytes, keyStart, keyEnd, this.config.seed) | 0))
+    return hashes
   }
 
   /** Stores the request's own value over an entry of its key whose expiry and modified time stay. */
@@ -261,28 +276,80 @@ export class Shard {
     return this.writer.swept - before
   }
 
-  /** Between messages: one slice of a sweep. True while there are more. */
+  /** Between messages: some of those that waited, and one slice of a sweep. True while there are more. */
   idle(): boolean {
-    if (this.#sweepCursor < 0) return false
+    const more = this.transactions.isBusy && this.transactions.idle()
+    if (this.#sweepCursor < 0) return more
     const before = this.writer.swept
     const next = this.#sweep(this.#sweepCursor)
     this.#sweptSoFar += this.writer.swept - before
     this.#sweepCursor = next === 0 ? -1 : next
     if (next === 0) this.#sweeps?.note(this.#index, this.#run, this.context.now(), this.#sweptSoFar)
-    return next !== 0
+    return more || next !== 0
   }
 
   receive(inlet: Inlet): void {
+    const action = actionOf(inlet.code)
+    const { transactions } = this
+    if (transactions.isBusy && inlet.slot === NO_SLOT) {
+      try {
+        const claim = this.#claimOf(action, inlet)
+        if (claim !== undefined && transactions.mustWait(claim)) return transactions.wait(inlet, claim)
+      } catch (error) {
+        return fail(inlet, error)
+      }
+    }
+    this.#carryOut(action, inlet, inlet)
+  }
+
+  /** Answers a request that was kept. */
+  answer(replier: Replier, result: unknown): void {
+    if (result === ENCODED) replier.finishWith(STATUS.value, this.scratch.bytes, 0, this.scratch.end)
+    else if (result === this.reply) replier.finishWith(STATUS.value, this.reply.bytes, 0, this.reply.end)
+    else reply(replier, result)
+  }
+
+  #carryOut(action: Action, request: Inlet | ParkedRequest, replier: Replier): void {
     let result: unknown
     try {
-      result = actionOf(inlet.code).apply!(this, inlet)
+      if (request.slot === NO_SLOT) result = action.apply!(this, request)
+      else result = this.#applyWithin(action, request)
     } catch (error) {
       // Nothing has changed, and what a function threw is read, which may run its getters.
-      return error instanceof CacheError && error.cause === undefined ? fail(inlet, error) : this.limited(undefined, () => fail(inlet, error))
+      return error instanceof CacheError && error.cause === undefined ? fail(replier, error) : this.limited(undefined, () => fail(replier, error))
     }
-    if (result === ENCODED) inlet.finishWith(STATUS.value, this.scratch.bytes, 0, this.scratch.end)
-    else if (result === this.reply) inlet.finishWith(STATUS.value, this.reply.bytes, 0, this.reply.end)
-    else reply(inlet, result)
+    if (result !== KEPT) this.answer(replier, result)
+  }
+
+  /** Carries out a part of a transaction. */
+  #applyWithin(action: Action, request: Request): unknown {
+    const { transactions } = this
+    // A batch has no key of its own.
+    if (request.aEnd > request.start) transactions.check(request, this.hash(request))
+    transactions.enter(request)
+    try {
+      return action.apply!(this, request)
+    } finally {
+      transactions.exit()
+    }
+  }
+
+  #claimOf(action: Action, request: Request): Claim | undefined {
+    if (action.claim !== undefined) return action.claim(this, request)
+    if (!action.writes) return undefined
+    return action.keyed === true ? { kind: 'key', hash: this.hash(request) } : { kind: 'shard' }
+  }
+
+  #put(hash: number, bytes: Buffer, keyStart: number, keyEnd: number, valueEnd: number, expireMs: number | null): void {
+    if (expireMs !== null && expireMs <= 0) {
+      const block = this.writer.find(hash, bytes, keyStart, keyEnd)
+      if (block !== 0) this.remove(block)
+      return
+    }
+    const now = this.now()
+    const expires = expireMs === null ? 0 : expiryAt(now, expireMs)
+    this.writer.put(hash, bytes, keyStart, keyEnd, bytes, keyEnd, valueEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
+    this.counters?.add(COUNTER.writes)
   }
 
   #store(request: Request, value: unknown, modified: number, expires: number, duration: number): void {
@@ -308,36 +375,3 @@ function expiryAt(now: number, expireMs: number): number {
 
 /** The latest time that a `Date` can hold. */
 const MAX_EXPIRY_MS = 8.64e15
-
-/** The threads that shards of all caches of a node share. */
-export const SHARD_POOL = 'shards'
-
-/** The blueprint of one shard. `common`: the buffers that all shards of the cache share, with their sizes. */
-export function shardBlueprint(config: CacheConfig, index: number, tableBufferBytes: number, common: Record<string, number>): Blueprint {
-  return {
-    module: import.meta.url, definition: 'shard', args: { config, index } satisfies ShardArguments,
-    host: { kind: 'blocking', pool: SHARD_POOL, index }, mailbox: config.mailbox, preload: config.functions, buffers: { table: tableBufferBytes }, common: { up: 2, buffers: common }, crashCode: 'ERR_SHARD_CRASHED',
-  }
-}
-
-defineRawActor<Shard>('shard', import.meta.url, {
-  async init(context, args) {
-    const shardArguments = args as ShardArguments
-    const { config } = shardArguments
-    await loadFunctions(config.functions)
-    const table = context.buffers['table']!
-    if (!isTable(table)) initializeTable(table, { bytes: config.tableBytes, seed: config.seed })
-    if (context.failedStarts >= MAX_FAILED_STARTS) {
-      process.emitWarning(`${context.id} failed to start on its table ${context.failedStarts} times and starts on an empty one`, { code: 'SCATTERHOARD_TABLE_LOST' })
-      formatTable(table)
-    }
-    const writer = TableWriter.open(table, { policy: config.policy })
-    setTableState(table, TABLE_STATE.running)
-    const { counters } = context.buffers
-    if (counters !== undefined) beginCounting(counters, Math.floor(context.now()))
-    return new Shard(context as ActorContext & HostContext, shardArguments, writer)
-  },
-  receive: (shard, inlet) => shard.receive(inlet),
-  idle: (shard) => shard.idle(),
-  stop: (shard) => setTableState(shard.context.buffers['table']!, TABLE_STATE.stopped),
-})

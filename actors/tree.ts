@@ -1,11 +1,13 @@
 /** The supervision tree of a cache, as data: the composition root. */
 import type { ActorSpec, SupervisorSpec } from '../runtime/supervisor-spec.js'
-import { cacheId, JANITOR_ID, shardId, SHARDS_ID } from './cache-ids.js'
+import { cacheId, JANITOR_ID, LOCKSMITH_ID, shardId, SHARDS_ID } from './cache-ids.js'
 import { tableBufferBytes } from '../runtime/table/layout.js'
 import { janitorBlueprint } from './janitor.js'
 import { COUNTERS_BYTES } from './counters.js'
 import { readCacheOptions, type CacheConfig, type CacheOptions, type NodeConfig } from './options.js'
-import { shardBlueprint } from './shard.js'
+import { locksmithBlueprint } from './locksmith.js'
+import { shardBlueprint } from './shard-actor.js'
+import { TRANSACTION_BUFFERS } from './slots.js'
 import { sweepRecordBytes } from './sweep-record.js'
 
 /** How long a shard has to finish what is queued when it stops. */
@@ -16,6 +18,7 @@ const DRAIN_MS = 5000
  *
  *     cache 'users'     rest_for_one
  *     ├─ shards         one_for_one: shard 0 … shard n−1, spread over the node's shard threads
+ *     ├─ locksmith      ends transactions whose owners are gone
  *     └─ janitor        tells the shards to remove what has expired
  *
  * @throws `ERR_INVALID_OPTION`
@@ -31,16 +34,18 @@ export function cacheSupervisor(name: string, options?: CacheOptions, node?: Nod
   const shardSupervisor: SupervisorSpec = {
     kind: 'supervisor', id: SHARDS_ID, strategy: 'one_for_one', ...supervision, children: shards, restart: 'permanent', shutdownMs: Infinity,
   }
+  const locksmith: ActorSpec = { kind: 'actor', id: LOCKSMITH_ID, restart: 'permanent', shutdownMs: 1000, actor: locksmithBlueprint(config) }
   const janitor: ActorSpec = { kind: 'actor', id: JANITOR_ID, restart: 'permanent', shutdownMs: 1000, actor: janitorBlueprint(config, common) }
   return {
     kind: 'supervisor', id: cacheId(name), strategy: 'rest_for_one', ...supervision, restart: 'permanent', shutdownMs: Infinity,
-    children: config.intervalMs === null ? [shardSupervisor] : [shardSupervisor, janitor],
+    children: [shardSupervisor, locksmith, ...config.intervalMs === null ? [] : [janitor]],
   }
 }
 
 /** Shared buffers that belong to the cache as a whole, with their sizes in bytes. */
 function commonBuffers(config: CacheConfig): Record<string, number> {
   return {
+    ...TRANSACTION_BUFFERS,
     ...config.stats && { counters: COUNTERS_BYTES },
     ...config.intervalMs !== null && { sweeps: sweepRecordBytes(config.shards) },
   }

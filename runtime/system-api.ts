@@ -58,6 +58,10 @@ export interface SystemApi {
   kill(id: string): Promise<void>
   /** The node's clock was held, moved or released. */
   clockMoved(): Promise<void>
+  /** The clients that are alive. */
+  clients(): Promise<number[]>
+  /** Resolves when the next client has gone. */
+  clientGone(): Promise<void>
   /** Adds another thread of the application as a client. */
   addClient(client: ClientPorts): Promise<void>
   /** Stops everything in reverse order. */

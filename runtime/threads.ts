@@ -23,6 +23,8 @@ function piscina(): typeof Piscina {
 
 const require = createRequire(import.meta.url)
 
+const THREAD_ENTRY = new URL('./thread-entry.cjs', import.meta.url).href
+
 export interface ThreadOptions {
   /** The compiled module that the worker loads. */
   entry: URL
@@ -65,7 +67,7 @@ export class Thread {
     const died = this.#died()
     this.death = died
     const left = new AbortController()
-    const task = this.#pool.run(data, { transferList: [...transfer] as never, signal: left.signal })
+    const task = this.#pool.run(this.#task(this.#options.name, data), { transferList: [...transfer] as never, signal: left.signal })
     return Promise.race([
       task.then((result: unknown) => ({ result }), async (thrown: unknown) => {
         // An entry that threw may have left something running on its worker.
@@ -85,7 +87,11 @@ export class Thread {
    * Resolves with whether it went well.
    */
   async prepare(name: string, data: unknown): Promise<boolean> {
-    return this.#pool.run(data, { name }).then(() => true, () => false)
+    return this.#pool.run(this.#task(name, data)).then(() => true, () => false)
+  }
+
+  #task(name: string, data: unknown): { module: string; name: string; data: unknown } {
+    return { module: this.#options.entry.href, name, data }
   }
 
   #died(): Promise<Error> {
@@ -120,10 +126,10 @@ export class Thread {
   }
 
   #createPool(): Piscina {
-    const { entry, name, heapMb } = this.#options
+    const { heapMb } = this.#options
     const pool = new (piscina())({
-      filename: entry.href,
-      name,
+      filename: THREAD_ENTRY,
+      name: 'run',
       minThreads: 1,
       maxThreads: 1,
       idleTimeout: Infinity,

@@ -10,7 +10,7 @@ declare module '../action.js' {
 }
 
 export const del: Action = {
-  name: 'del', writes: true, arity: 1, options: [],
+  name: 'del', writes: true, keyed: true, arity: 1, options: [],
   call(caller, key: unknown, options?: CallOptions) {
     caller.key(key)
     return caller.send(del, options)

@@ -10,7 +10,7 @@ declare module '../action.js' {
 }
 
 export const exists: Action = {
-  name: 'exists', writes: false, arity: 1, options: [],
+  name: 'exists', writes: false, keyed: true, arity: 1, options: [],
   call(caller, key: unknown, options?: CallOptions) {
     checkCallOptions(exists, options)
     caller.key(key)

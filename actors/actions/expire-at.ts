@@ -15,7 +15,7 @@ declare module '../action.js' {
 }
 
 export const expireAt: Action = {
-  name: 'expireAt', writes: true, arity: 2, options: [],
+  name: 'expireAt', writes: true, keyed: true, arity: 2, options: [],
   call(caller, key: unknown, time: unknown, options?: CallOptions) {
     const at = time instanceof Date ? time.getTime() : time
     if (typeof at !== 'number' || Number.isNaN(at)) throw invalidArgument('expireAt needs a valid Date, or milliseconds since 1970')

@@ -15,7 +15,7 @@ declare module '../action.js' {
 
 /** The rest is the time to live. */
 export const expire: Action = {
-  name: 'expire', writes: true, arity: 2, options: [],
+  name: 'expire', writes: true, keyed: true, arity: 2, options: [],
   call(caller, key: unknown, ttl: unknown, options?: CallOptions) {
     const expireMs = readExpire(ttl, 'the time to live of expire')
     caller.key(key)

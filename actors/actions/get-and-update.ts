@@ -58,7 +58,7 @@ interface UpdateCall extends CallOptions {
 
 /** The rest is `[name, args, default, functionTimeoutMs]`. */
 export const getAndUpdate: Action = {
-  name: 'getAndUpdate', writes: true, arity: 2, options: ['args', 'default', 'functionTimeout'],
+  name: 'getAndUpdate', writes: true, keyed: true, arity: 2, options: ['args', 'default', 'functionTimeout'],
   call(caller, key: unknown, reference: unknown, options?: UpdateCall) {
     checkCallOptions(getAndUpdate, options)
     const { args = [], default: initial, functionTimeout } = options ?? {}

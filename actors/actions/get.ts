@@ -23,7 +23,7 @@ declare module '../action.js' {
 }
 
 export const get: Action = {
-  name: 'get', writes: false, arity: 1, options: ['default'],
+  name: 'get', writes: false, keyed: true, arity: 1, options: ['default'],
   call(caller, key: unknown, options?: GetOptions<unknown>) {
     if (options !== undefined) checkCallOptions(get, options)
     caller.key(key)

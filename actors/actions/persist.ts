@@ -11,6 +11,6 @@ declare module '../action.js' {
 }
 
 export const persist: Action = {
-  name: 'persist', writes: true, arity: 1, options: [],
+  name: 'persist', writes: true, keyed: true, arity: 1, options: [],
   call: (caller, key: unknown, options?: CallOptions) => expire.call(caller, key as never, null as never, options as never),
 }

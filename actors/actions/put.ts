@@ -27,7 +27,7 @@ const CONDITIONS: readonly unknown[] = ['absent', 'present']
 
 /** The second section is the value; the rest, if there is any: `[expire, if]`. */
 export const put: Action = {
-  name: 'put', writes: true, arity: 2, options: ['expire', 'if'],
+  name: 'put', writes: true, keyed: true, arity: 2, options: ['expire', 'if'],
   call(caller, key: unknown, value: unknown, options?: PutOptions) {
     if (options === undefined) {
       caller.key(key)
@@ -46,13 +46,7 @@ export const put: Action = {
   apply(shard, request) {
     const [expire, condition] = shard.rest(request) as [number | null | undefined, string?] | undefined ?? []
     if (condition !== undefined && (shard.live(request) !== 0) !== (condition === 'present')) return false
-    const expireMs = expire === undefined ? shard.config.defaultExpireMs : expire
-    if (expireMs !== null && expireMs <= 0) {
-      const block = shard.find(request)
-      if (block !== 0) shard.remove(block)
-    } else {
-      shard.putRequest(request, expireMs)
-    }
+    shard.putRequest(request, expire === undefined ? shard.config.defaultExpireMs : expire)
     return true
   },
 }

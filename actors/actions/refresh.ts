@@ -13,7 +13,7 @@ declare module '../action.js' {
 }
 
 export const refresh: Action = {
-  name: 'refresh', writes: true, arity: 1, options: [],
+  name: 'refresh', writes: true, keyed: true, arity: 1, options: [],
   call(caller, key: unknown, options?: CallOptions) {
     caller.key(key)
     return caller.send(refresh, options)

@@ -10,7 +10,7 @@ declare module '../action.js' {
 }
 
 export const take: Action = {
-  name: 'take', writes: true, arity: 1, options: [],
+  name: 'take', writes: true, keyed: true, arity: 1, options: [],
   call(caller, key: unknown, options?: CallOptions) {
     caller.key(key)
     return caller.send(take, options)

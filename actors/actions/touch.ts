@@ -10,7 +10,7 @@ declare module '../action.js' {
 }
 
 export const touch: Action = {
-  name: 'touch', writes: true, arity: 1, options: [],
+  name: 'touch', writes: true, keyed: true, arity: 1, options: [],
   call(caller, key: unknown, options?: CallOptions) {
     caller.key(key)
     return caller.send(touch, options)

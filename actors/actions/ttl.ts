@@ -10,7 +10,7 @@ declare module '../action.js' {
 }
 
 export const ttl: Action = {
-  name: 'ttl', writes: false, arity: 1, options: [],
+  name: 'ttl', writes: false, keyed: true, arity: 1, options: [],
   call(caller, key: unknown, options?: CallOptions) {
     checkCallOptions(ttl, options)
     caller.key(key)

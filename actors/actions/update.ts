@@ -10,7 +10,7 @@ declare module '../action.js' {
 }
 
 export const update: Action = {
-  name: 'update', writes: true, arity: 2, options: [],
+  name: 'update', writes: true, keyed: true, arity: 2, options: [],
   call(caller, key: unknown, value: unknown, options?: CallOptions) {
     caller.key(key)
     caller.value(value)

@@ -8,6 +8,7 @@ import { NodeClock, ClockTimers, deadlineMsWord, monotonicMs } from '../clock.js
 import { ControlLink } from '../control.js'
 import { CacheError, describeError } from '../errors.js'
 import { Bell } from '../mailbox/bell.js'
+import type { Inlet } from '../mailbox/inlet.js'
 import type { ActorAddress, ActorContext } from '../actor.js'
 import { HostedActor, type QueueMarks } from './hosted-actor.js'
 import { FUNCTION_DUE, ORDERS, WATCHED, type Death, type HostStart, type Order, type Report } from './protocol.js'
@@ -202,6 +203,7 @@ export class Host {
       ...start,
       node: this.start.node,
       host: this,
+      inlet: (client) => actor.inlets.find((inlet) => inlet.client === client),
       now: () => this.clock.now(),
       whereis: async (name) => {
         const address = await client.control<ActorAddress | undefined>((api) => api.whereis(name))
@@ -246,6 +248,8 @@ export interface HostContext {
   readonly host: Host
   /** How the thread before this one ended, if one did under this system thread. */
   readonly death: Death | undefined
+  /** The lane of a client, unless that one is gone. */
+  inlet(client: number): Inlet | undefined
 }
 
 /** Runs a host until it is told to exit. The entry that the thread pool calls. */

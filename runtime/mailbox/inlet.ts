@@ -10,16 +10,17 @@ import { Scratch } from '../codec/scratch.js'
 import type { Bell } from './bell.js'
 import { Deferral, type DeferredReplies, type Replier } from './deferral.js'
 import {
-  CAPACITY, DEFERS, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, FLAGS, HEADER_BYTES, LANE_STATE, REPLYING,
-  REPLY_RESERVE, REQUEST_HEADER_BYTES, SLOT_SHIFT, STATE, STATUS, TAIL, TAKEN,
+  CAPACITY, DEFERS, DONE, DONE_COUNT, FLAG_LARGE, FLAG_NO_DEADLINE, FLAG_TELL, FLAGS, GENERATION_SHIFT, HEADER_BYTES, LANE_STATE,
+  MAX_CODE, MAX_GENERATION, REPLYING, REPLY_RESERVE, REQUEST_HEADER_BYTES, SLOT_SHIFT, STATE, STATUS, TAIL, TAKEN,
 } from './lane.js'
 import { HeldReply, ReplyRing } from './reply-ring.js'
 
 /** One request as its handler sees it: a code and up to three sections of bytes in `bytes`. */
 export interface Request {
   readonly code: number
-  /** The transaction that it is a part of: its slot, 0 for none. */
+  /** The transaction that it is a part of: its slot, 0 for none, and the low bits of the slot's generation. */
   readonly slot: number
+  readonly generation: number
   readonly isAsk: boolean
   readonly bytes: Buffer
   /** Sections a, b and c: [start, aEnd), [aEnd, bEnd), [bEnd, cEnd). */
@@ -36,6 +37,7 @@ export class Inlet implements Request, Replier, DeferredReplies {
   readonly client: number
   code = 0
   slot = 0
+  generation = 0
   isAsk = false
   bytes: Buffer
   start = 0
@@ -266,7 +268,8 @@ export class Inlet implements Request, Replier, DeferredReplies {
     const codeAndFlags = ring[at + 2]!
     const flags = (codeAndFlags >>> 16) & FLAGS
     this.seq = ring[at + 1]!
-    this.code = codeAndFlags & 0xffff
+    this.code = codeAndFlags & MAX_CODE
+    this.generation = (codeAndFlags >>> GENERATION_SHIFT) & MAX_GENERATION
     this.slot = codeAndFlags >>> SLOT_SHIFT
     this.isAsk = (flags & FLAG_TELL) === 0
     this.deadline = ring[at + 3]!

@@ -22,7 +22,7 @@
  * stored, atomically, after it had written them.
  *
  *   request   0 bytes of the frame, a multiple of 8; negative: a pad
- *             1 sequence number     2 code | flags << 16 | slot << 19     3 deadline (monotonic ms, wrapping int32)
+ *             1 sequence number     2 code | generation << 8 | flags << 16 | slot << 19     3 deadline (monotonic ms, wrapping int32)
  *             4 5 6 lengths of the three sections            7… sections, without gaps
  *   reply     0 bytes of the frame, a multiple of 8; negative: a pad
  *             1 sequence number     2 status                 3 length of the payload     4… payload
@@ -65,7 +65,15 @@ export const FLAG_NO_DEADLINE = 2
 export const FLAG_LARGE = 4
 export const FLAGS = 7
 
-/** Above the flags: the slot of the transaction that the request is a part of, up to 8,191. Whoever asks adds it to the code. */
+/** Codes of requests. */
+export const MAX_CODE = 0xff
+
+/**
+ * A request that is a part of a transaction: its slot, up to 8,191, and the low bits of the slot's generation, so that what is left of a
+ * transaction that has ended is not taken for a part of the next one. Whoever asks adds both to the code.
+ */
+export const GENERATION_SHIFT = 8
+export const MAX_GENERATION = 0xff
 export const SLOT_SHIFT = 19
 
 /** Status of a reply. */

@@ -9,7 +9,7 @@
  *   1  u32  state: 0 free, 1 waits, 2 runs       6  u32  bit 0 is an ask, bit 1 has a deadline
  *   2  i32  client                      7 8 9  lengths of the three sections
  *   3  i32  sequence number             10 u32  order of arrival, wrapping
- *   4  u32  code | slot << 16           11 u32  a word for the actor's own use
+ *   4  u32  code | generation << 8 | slot << 16      11 u32  a word for the actor's own use
  *   12…  the sections, without gaps
  *
  * Every change of the row is one store, so that an actor killed at any instruction leaves a row that can be walked: a block is
@@ -19,7 +19,7 @@
  * What was running when the actor died has perhaps been carried out: it is failed as unknown, and not run again.
  */
 import type { Request } from './inlet.js'
-import { align8 } from './lane.js'
+import { align8, GENERATION_SHIFT, MAX_CODE, MAX_GENERATION } from './lane.js'
 
 const HEADER_WORDS = 12
 const HEADER_BYTES = HEADER_WORDS * 4
@@ -55,6 +55,7 @@ export class ParkedRequest implements Parkable {
   readonly seq: number
   readonly code: number
   readonly slot: number
+  readonly generation: number
   readonly isAsk: boolean
   readonly bytes: Buffer
   readonly start: number
@@ -74,7 +75,8 @@ export class ParkedRequest implements Parkable {
     this.#words = words
     this.client = words[word + CLIENT]!
     this.seq = words[word + SEQ]!
-    this.code = words[word + CODE]! & 0xffff
+    this.code = words[word + CODE]! & MAX_CODE
+    this.generation = (words[word + CODE]! >>> GENERATION_SHIFT) & MAX_GENERATION
     this.slot = words[word + CODE]! >>> 16
     this.isAsk = (words[word + KIND]! & IS_ASK) !== 0
     this.hasDeadline = (words[word + KIND]! & HAS_DEADLINE) !== 0
@@ -144,7 +146,7 @@ export class Parking {
     const word = at >> 2
     words[word + CLIENT] = request.client
     words[word + SEQ] = request.seq
-    words[word + CODE] = request.code | (request.slot << 16)
+    words[word + CODE] = request.code | (request.generation << GENERATION_SHIFT) | (request.slot << 16)
     words[word + DEADLINE] = request.deadline
     words[word + KIND] = (request.isAsk ? IS_ASK : 0) | (request.hasDeadline ? HAS_DEADLINE : 0)
     words[word + LENGTHS] = request.aEnd - request.start

@@ -13,6 +13,7 @@ export class Clients {
   readonly #api: (client: number) => SystemApi
   readonly #onGone: (client: number) => void
   readonly #connected = new Map<number, { readonly bell: SharedArrayBuffer }>()
+  #waiting: (() => void)[] = []
 
   /** `ids` counts client ids, for all threads; `api` is what one of them may call. */
   constructor(ids: SharedArrayBuffer, api: (client: number) => SystemApi, onGone: (client: number) => void) {
@@ -23,6 +24,15 @@ export class Clients {
 
   get size(): number {
     return this.#connected.size
+  }
+
+  list(): number[] {
+    return [...this.#connected.keys()]
+  }
+
+  /** Resolves when the next client has gone. */
+  nextGone(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
   has(client: number): boolean {
@@ -60,5 +70,6 @@ export class Clients {
   gone(client: number): void {
     this.#connected.delete(client)
     this.#onGone(client)
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 }

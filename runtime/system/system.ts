@@ -114,6 +114,8 @@ export class System {
       counters: () => Promise.resolve({ deadLetters: this.#counters.deadLetters, restarts: this.#counters.restarts, clients: this.#clients.size }),
       kill: async (id) => this.#actors.find(id).host.kill(),
       clockMoved: () => Promise.resolve(this.#clockMoved()),
+      clients: () => Promise.resolve(this.#clients.list()),
+      clientGone: () => this.#clients.nextGone(),
       addClient: (ports) => Promise.resolve(this.#clients.add(ports)),
       stopAll: () => this.#stopAll(),
     }

@@ -2,6 +2,7 @@
 import { cacheReaders } from './cache-readers.js'
 import { cacheSystemKills } from './cache-system-kills.js'
 import { clientKills } from './client-kills.js'
+import { histories } from './histories.js'
 import { idle } from './idle.js'
 import { memory } from './memory.js'
 import { expectNone } from './script.js'
@@ -24,6 +25,10 @@ describe('under fire, a cache', function () {
 
   it('gives back what a client held that was killed while it sent, and runs what it had queued', async () => {
     expectNone(await clientKills({ kills: 4, seed: 4 }))
+  })
+
+  it('does to each key one operation after the other, whatever is killed meanwhile', async () => {
+    expectNone(await histories({ histories: 10, seed: 7 }))
   })
 
   it('stays within its memory, and so does the process', async () => {

@@ -6,7 +6,7 @@ function request(body: Buffer, overrides: Partial<Parkable> = {}): Parkable {
   const a = Math.min(3, body.length)
   const b = Math.min(a + 2, body.length)
   return {
-    client: 7, seq: 9, code: 5, slot: 0, isAsk: true, bytes: Buffer.concat([Buffer.alloc(4), body]), start: 4, aEnd: 4 + a, bEnd: 4 + b, cEnd: 4 + body.length,
+    client: 7, seq: 9, code: 5, slot: 0, generation: 0, isAsk: true, bytes: Buffer.concat([Buffer.alloc(4), body]), start: 4, aEnd: 4 + a, bEnd: 4 + b, cEnd: 4 + body.length,
     deadline: 0, hasDeadline: false, ...overrides,
   }
 }
@@ -18,8 +18,8 @@ function bodyOf(parked: ParkedRequest): string {
 describe('a parking area', () => {
   it('gives a request back as it came', () => {
     const parking = new Parking(new SharedArrayBuffer(1024))
-    const parked = parking.park(request(Buffer.from('key--value'), { client: 3, seq: 12, code: 40, slot: 4095, isAsk: false, deadline: -5, hasDeadline: true }))!
-    expect(parked).to.include({ client: 3, seq: 12, code: 40, slot: 4095, isAsk: false, deadline: -5, hasDeadline: true, wasRunning: false, own: 0 })
+    const parked = parking.park(request(Buffer.from('key--value'), { client: 3, seq: 12, code: 40, slot: 4095, generation: 200, isAsk: false, deadline: -5, hasDeadline: true }))!
+    expect(parked).to.include({ client: 3, seq: 12, code: 40, slot: 4095, generation: 200, isAsk: false, deadline: -5, hasDeadline: true, wasRunning: false, own: 0 })
     expect(bodyOf(parked)).to.equal('key--value')
     expect([parked.aEnd - parked.start, parked.bEnd - parked.aEnd]).to.deep.equal([3, 2])
   })
