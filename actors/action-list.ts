@@ -30,13 +30,14 @@ import { sweep } from './actions/sweep.js'
 import { sync } from './actions/sync.js'
 import { take } from './actions/take.js'
 import { touch } from './actions/touch.js'
+import { transaction } from './actions/transaction.js'
 import { ttl } from './actions/ttl.js'
 import { update } from './actions/update.js'
 
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, getAndUpdate, invoke, inspect, stats,
+  refresh, touch, clear, purge, getAndUpdate, invoke, transaction, inspect, stats,
 ]
 
 /** Messages that no handle offers. */

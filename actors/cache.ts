@@ -219,6 +219,11 @@ for (const action of ACTIONS) {
   })
 }
 
+/** The caller's side that a handle works on. */
+export function callerOf(cache: Cache<unknown>): Caller {
+  return (cache as unknown as Handle).caller
+}
+
 /** Makes a handle on this thread. */
 export function createHandle<V>(home: CacheHome, description: CacheDescription): Cache<V> {
   return new Handle(home, description) as unknown as Cache<V>

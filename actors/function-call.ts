@@ -43,6 +43,8 @@ export interface FunctionTask {
    * `outcome: 'unknown'`.
    */
   readonly rerun: boolean
+  /** What is called instead when it is run again: with another gift. Rejects if it must not be. */
+  readonly renew?: () => Promise<FunctionTask>
 }
 
 /** What a function has said: a value, or a value with what is to become of it. */
@@ -99,6 +101,8 @@ export async function callFunction(client: Client, task: FunctionTask): Promise<
     const [, lost] = reply
     if (!task.rerun || attempt === MAX_ATTEMPTS) throw lostError(task, lost)
     alone = lost.wasAtWork ? thread : undefined
+    // The arguments are the same, and are written already.
+    if (task.renew !== undefined) task = await task.renew()
   }
 }
 

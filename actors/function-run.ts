@@ -6,17 +6,19 @@ import { Scratch } from '../runtime/codec/scratch.js'
 import { encodeValue } from '../runtime/codec/value.js'
 import { CacheError } from '../runtime/errors.js'
 import { functionFailed, type AnyFunction } from '../runtime/functions.js'
+import type { Cache } from './cache.js'
 import { runInScope, type CallScope } from './call-scope.js'
 import { Commit, Ignore } from './commit.js'
 import { readExpire } from './expiry.js'
+import { giveTo } from './gifts.js'
 import { argumentsOf, type ArrivedCall, type CallHeader, type CallReply } from './function-wire.js'
 
 /** What the thread has to offer. */
 export interface FunctionPlace {
   /** The function of a call. Throws `ERR_UNKNOWN_FUNCTION`. */
   find(header: CallHeader): AnyFunction
-  /** What the function gets besides its arguments. */
-  gift(header: CallHeader): unknown
+  /** The handle of the call's cache. */
+  cache(header: CallHeader): Cache<unknown>
 }
 
 /** A scope of a call that can be ended from outside its function. */
@@ -35,15 +37,24 @@ export abstract class LimitedCall implements CallScope {
   /** Runs the function of a call. Rejects with a `CacheError`. */
   async run(call: ArrivedCall, place: FunctionPlace): Promise<CallReply> {
     const { header } = call
+    const { name, gift } = header
     const args = argumentsOf(call)
-    if (header.gift?.place === 'first') args.unshift(place.gift(header))
-    else if (header.gift?.place === 'last') args.push(place.gift(header))
     const run = place.find(header)
-    const result = await this.#limited(header, () => run(...args) as unknown)
-    return encodeResult(header.name, result)
+    return this.#limited(header, () => giveTo(gift, () => place.cache(header), async (given) => {
+      if (gift?.place === 'first') args.unshift(given)
+      else if (gift?.place === 'last') args.push(given)
+      let result: unknown
+      try {
+        result = await run(...args)
+      } catch (error) {
+        throw failureOf(name, error)
+      }
+      // Before what is around the function is done: a transaction whose result cannot be sent does not commit.
+      return encodeResult(name, result)
+    }))
   }
 
-  #limited({ name, limitMs }: CallHeader, run: () => unknown): Promise<unknown> {
+  #limited<T>({ name, limitMs }: CallHeader, run: () => Promise<T>): Promise<T> {
     this.#name = name
     return new Promise((resolve, reject) => {
       const settle = (settled: () => void): void => {
@@ -56,13 +67,20 @@ export abstract class LimitedCall implements CallScope {
       const timer = setTimeout(overrun, Math.min(limitMs, 0x7fff_ffff))
       this.#reject = (error) => settle(() => reject(error))
       const begunMs = performance.now()
-      const running = runInScope(this, () => new Promise((ended) => ended(run())))
+      const running = runInScope(this, run)
       // What it did before it waited for anything is over; no timer could come between.
       if (performance.now() - begunMs > limitMs) overrun()
-      running.then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(functionFailed(name, error))))
+      running.then((value) => settle(() => resolve(value)), (error: CacheError) => settle(() => reject(error)))
     })
   }
 }
+
+/** What became of a function that threw. What a transaction refused is said as it is. */
+function failureOf(name: string, thrown: unknown): CacheError {
+  return thrown instanceof CacheError && REFUSALS.has(thrown.code) ? thrown : functionFailed(name, thrown)
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION', 'ERR_CROSS_SLOT'])
 
 /** What a function returned, as it travels. */
 function encodeResult(name: string, result: unknown): CallReply {

@@ -15,13 +15,13 @@ import { fail, reply } from '../runtime/host/hosted-actor.js'
 import type { Deferral } from '../runtime/mailbox/deferral.js'
 import type { Inlet } from '../runtime/mailbox/inlet.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
+import type { Cache } from './cache.js'
 import { CacheDirectory } from './cache-directory.js'
 import { CALL_STATE, FunctionJournal, type LeftCall } from './function-journal.js'
 import type { WorkerArguments } from './function-pool.js'
 import { LimitedCall, type FunctionPlace } from './function-run.js'
 import { FunctionSlots, type SlotUser } from './function-slots.js'
 import { readCall, type ArrivedCall, type CallHeader, type LostCall } from './function-wire.js'
-import { makeGift } from './gifts.js'
 import { guardPoolThread } from './pool-thread.js'
 
 /** How long past the time of a function the thread may not answer before it is taken to be blocked, in milliseconds: timers run late. */
@@ -142,8 +142,8 @@ export class FunctionWorker implements FunctionPlace {
     return functionNamed(name, this.#node)
   }
 
-  gift({ gift, cacheId }: CallHeader): unknown {
-    return makeGift(gift!, this.#directory.handle(cacheId))
+  cache({ cacheId }: CallHeader): Cache<unknown> {
+    return this.#directory.handle(cacheId)
   }
 
   #begin(call: PoolCall, arrived: ArrivedCall): void {

@@ -1,9 +1,14 @@
 /** What functions get besides their arguments, made on the thread where they run. */
-import type { Cache } from './cache.js'
-import { CacheError } from '../runtime/errors.js'
+import { callerOf, type Cache } from './cache.js'
 import type { Gift } from './function-call.js'
+import { runTransaction, type TransactionPlan } from './transaction.js'
+import { transactionHandle } from './transaction-handle.js'
 
-export function makeGift({ what }: Gift, cache: Cache<unknown>): unknown {
-  if (what === 'cache') return cache
-  throw new CacheError('ERR_INVALID_ARGUMENT', `nothing makes a ${what} for a function here`)
+/** Calls a function with what it gets, and does what has to be done around it. */
+export function giveTo<T>(gift: Gift | undefined, cache: () => Cache<unknown>, call: (given: unknown) => Promise<T>): Promise<T> {
+  switch (gift?.what) {
+    case undefined: return call(undefined)
+    case 'cache': return call(cache())
+    case 'transaction': return runTransaction(callerOf(cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)))
+  }
 }

@@ -36,25 +36,40 @@ function slotsOf({ description: { transactions } }: Caller): Slots {
 
 /**
  * Runs a transaction of this thread's on keys that are locked around it. `run` has it commit, here or on another thread
- * (`runTransaction`); if it fails, nothing has happened.
+ * (`runTransaction`); if it fails, nothing has happened. If a thread died that ran it, `run` may go on with what `again` resolves with: the
+ * same keys, locked for another transaction in its place.
  *
  * @param keys none: no other transaction runs meanwhile
  * @throws `ERR_TIMEOUT`, with nothing done, if the keys are not free in time
  */
-export async function transact<T>(caller: Caller, keys: readonly EncodedEntry[], options: CallOptions | undefined, run: (plan: TransactionPlan) => Promise<T>): Promise<T> {
-  const deadlineMs = monotonicMs() + (options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options))
+export async function transact<T>(
+  caller: Caller, keys: readonly EncodedEntry[], options: CallOptions | undefined, run: (plan: TransactionPlan, again: () => Promise<TransactionPlan>) => Promise<T>,
+): Promise<T> {
   const slots = slotsOf(caller)
-  const ticket = await takeSlot(slots, caller.client.id, deadlineMs)
-  const involved: number[] = []
-  try {
-    for (const [shard, hashes] of lockOrder(keys, caller.shardCount)) {
-      involved.push(shard)
-      await lockIn(caller, shard, ticket, hashes, keys.length === 0, deadlineMs, options?.signal)
-    }
-    return await run({ ...ticket, keys: keys.map(({ bytes, keyBytes }) => bytes.subarray(0, keyBytes)) })
-  } finally {
-    slots.abort(ticket)
+  const shards = lockOrder(keys, caller.shardCount)
+  const involved = shards.map(([shard]) => shard)
+  let current: Ticket | undefined
+  const end = async (): Promise<boolean> => {
+    if (current === undefined) return true
+    const ticket = current
+    current = undefined
+    const isAborted = slots.abort(ticket)
     await concludeIn(caller, involved, ticket)
+    return isAborted
+  }
+  const begin = async (): Promise<TransactionPlan> => {
+    const deadlineMs = monotonicMs() + (options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options))
+    const ticket = current = await takeSlot(slots, caller.client.id, deadlineMs)
+    for (const [shard, hashes] of shards) await lockIn(caller, shard, ticket, hashes, keys.length === 0, deadlineMs, options?.signal)
+    return { ...ticket, keys: keys.map(({ bytes, keyBytes }) => bytes.subarray(0, keyBytes)) }
+  }
+  try {
+    return await run(await begin(), async () => {
+      if (!await end()) throw new CacheError('ERR_FUNCTION_FAILED', 'the thread of the transaction\'s function died when that had committed; what it returned is lost', { outcome: 'unknown' })
+      return begin()
+    })
+  } finally {
+    await end()
   }
 }
 
@@ -83,13 +98,12 @@ export async function transactAtOnce(caller: Caller, shard: number, options: Cal
  * @throws what `run` throws, with nothing committed
  */
 export async function runTransaction<T>(caller: Caller, plan: TransactionPlan, run: (inside: TransactionCaller) => T | Promise<T>): Promise<T> {
+  if (!slotsOf(caller).isRunning(plan)) throw givenUp()
   const inside = new TransactionCaller(caller, plan)
   try {
     const result = await run(inside)
     await inside.end()
-    if (plan.joined !== true && !slotsOf(caller).commit(plan)) {
-      throw new CacheError('ERR_FUNCTION_TIMEOUT', 'the transaction was given up before its function ended; nothing of it was stored', { outcome: 'none' })
-    }
+    if (plan.joined !== true && !slotsOf(caller).commit(plan)) throw givenUp()
     return result
   } catch (error) {
     // What is still under way must not be carried out behind the end.
@@ -97,6 +111,10 @@ export async function runTransaction<T>(caller: Caller, plan: TransactionPlan, r
     if (plan.joined !== true) slotsOf(caller).abort(plan)
     throw error
   }
+}
+
+function givenUp(): CacheError {
+  return new CacheError('ERR_FUNCTION_TIMEOUT', 'the transaction was given up before its function ended; nothing of it was stored', { outcome: 'none' })
 }
 
 async function takeSlot(slots: Slots, client: number, deadlineMs: number): Promise<Ticket> {

@@ -1,0 +1,85 @@
+/** By keys: locks them, and runs a function on the thread that has it, or in the pool. The function commits when it has returned. */
+import { bounded } from '../deadline.js'
+import { currentScope } from '../call-scope.js'
+import { callFunction, type FunctionTask } from '../function-call.js'
+import { transact, type TransactionPlan } from '../transaction.js'
+import type { Transaction } from '../transaction-handle.js'
+import { functionName, type FunctionReference } from '../../runtime/functions.js'
+import { invalidArgument } from '../../runtime/errors.js'
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Caller } from '../caller.js'
+import type { Duration } from '../../runtime/duration.js'
+import type { Key } from '../../runtime/codec/key.js'
+import { keysOf } from './get-many.js'
+import { readTimeLimit, type FunctionOptions } from './get-and-update.js'
+
+export type TransactionArguments<A extends unknown[]> = [] extends A ? [options?: FunctionOptions<A>] : [options: FunctionOptions<A>]
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * Runs a function, which may be asynchronous, on `(tx, ...args)` with these keys locked: `tx` has the cache's actions on keys, and reads
+     * see its own writes. Others see the values from before until the function has returned; then all writes become visible at once, or none if
+     * it failed, or died. Other writers of these keys wait, in order. Resolves with what the function returns. No keys: excludes other
+     * transactions on this node. A transaction inside one joins it, and names a subset of its keys.
+     *
+     * `timeout` bounds the wait for the keys too; `functionTimeout`, default 5 s, how long the function may run.
+     *
+     * Errors: `ERR_TIMEOUT`, with nothing done, if the keys are not free in time; `ERR_KEY_NOT_LOCKED` for another key, `ERR_NOT_IN_TRANSACTION` for an
+     * action on the whole cache; `ERR_FUNCTION_FAILED` with the function's error as `cause`, `ERR_FUNCTION_TIMEOUT`, `ERR_UNKNOWN_FUNCTION`.
+     */
+    transaction<A extends unknown[], R>(
+      keys: readonly Key[], reference: FunctionReference<(tx: Transaction<V>, ...args: A) => R>, ...options: TransactionArguments<A>
+    ): Promise<Awaited<R>>
+    transaction(keys: readonly Key[], name: string, options?: CallOptions & { functionTimeout?: Duration; args?: unknown[] }): Promise<unknown>
+  }
+  interface SpecialMessages<V> {
+    transaction: readonly ['transaction', readonly Key[], FunctionReference | string, (CallOptions & { functionTimeout?: Duration; args?: readonly unknown[] })?]
+  }
+  interface SpecialReplies<V, M extends readonly unknown[]> {
+    transaction: M extends readonly ['transaction', unknown, FunctionReference<infer F>, ...unknown[]] ? Awaited<ReturnType<F>> : unknown
+  }
+}
+
+interface TransactionCall extends CallOptions {
+  functionTimeout?: Duration
+  args?: unknown[]
+}
+
+export const transaction: Action = {
+  name: 'transaction', writes: true, keyed: true, arity: 2, options: ['args', 'functionTimeout'],
+  call(caller, keys: unknown, reference: unknown, options?: TransactionCall) {
+    checkCallOptions(transaction, options)
+    const { args = [], functionTimeout } = options ?? {}
+    const limitMs = readTimeLimit(functionTimeout)
+    if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the function\'s further arguments')
+    const name = functionName(reference)
+    const entries = keysOf(keys, 'transaction').map((key) => {
+      caller.key(key)
+      return caller.entry()
+    })
+    const { telling, plan: outer } = caller
+    const task = taskOf(caller, name, args, limitMs)
+    const ended = outer === undefined
+      ? transact(caller, entries, options, (plan, again) => runFunction(caller, task, plan, again))
+      : runFunction(caller, task, { ...outer, joined: true, keys: entries.map(({ bytes }) => bytes) }, undefined)
+    if (!telling) return bounded(ended, options, 'the transaction')
+    ended.catch(() => undefined)
+    return true
+  },
+}
+
+function taskOf({ config, description }: Caller, name: string, args: readonly unknown[], limitMs: number | undefined): Omit<FunctionTask, 'rerun'> {
+  return { name, args, limitMs: limitMs ?? config.poolTimeoutMs, cacheId: description.id, modules: config.functions }
+}
+
+/** Runs the function, and again in another transaction if its thread died over something else. One that has joined another is not run again. */
+async function runFunction(caller: Caller, task: Omit<FunctionTask, 'rerun'>, plan: TransactionPlan, again: (() => Promise<TransactionPlan>) | undefined): Promise<unknown> {
+  const within = (current: TransactionPlan): FunctionTask => ({
+    ...task, gift: { what: 'transaction', place: 'first', data: current }, rerun: again !== undefined,
+    ...again && { renew: async () => within(await again()) },
+  })
+  const called = callFunction(caller.client, within(plan))
+  // A function that waits for another one holds no slot of its thread.
+  return (await (currentScope()?.wait(called) ?? called)).value
+}
