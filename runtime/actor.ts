@@ -9,6 +9,7 @@ import { CacheError, invalidArgument } from './errors.js'
 import { parseDuration, type Duration } from './duration.js'
 import { DEFAULT_BOUNDS, type MailboxBounds } from './mailbox/lane.js'
 import type { Inlet } from './mailbox/inlet.js'
+import type { MessagePort } from 'node:worker_threads'
 import type { ActorSpec, Restart } from './supervisor-spec.js'
 import { invalidOption, numberWithin, oneOf, ownOptions } from './option-checks.js'
 
@@ -115,6 +116,8 @@ export interface RawActor<S> {
   takeUp?(state: S, inletOf: (client: number) => Inlet | undefined): void
   /** Whether it takes requests at present; evented hosts only. When it does again it rings its host. Default: always. */
   accepts?(state: S): boolean
+  /** Takes a port that a client handed to it (`SystemApi.connect`): a way of its own to that client, for as long as both are there. */
+  connect?(state: S, port: MessagePort): void
   /** Called between batches; true if there is more to do soon. */
   idle?(state: S): boolean
   stop?(state: S): void | Promise<void>

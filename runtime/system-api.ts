@@ -44,6 +44,8 @@ export interface SystemApi {
   openLane(id: string): Promise<{ lane: SharedArrayBuffer; bell: SharedArrayBuffer }>
   /** Passes the body of a message that is too large for the ring to the actor's host, and keeps it until it is done. */
   handOver(id: string, largeId: number, body: SharedArrayBuffer): Promise<void>
+  /** Hands a port to an actor of this package that takes one; closes it if the actor does not, or is down. */
+  connect(id: string, port: MessagePort): Promise<void>
   /** So many messages found no actor. */
   deadLetters(count: number): Promise<void>
   /** Resolves with the reason when the root supervisor has given up. */

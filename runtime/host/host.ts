@@ -2,7 +2,7 @@
  * The entry of every thread that hosts actors: takes orders from the system thread and runs their mailboxes,
  * blocking or in the event loop.
  */
-import { receiveMessageOnPort } from 'node:worker_threads'
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
 import { Client, type Connection } from '../client.js'
 import { NodeClock, ClockTimers, deadlineMsWord, monotonicMs } from '../clock.js'
 import { ControlLink } from '../control.js'
@@ -69,7 +69,8 @@ export class Host {
       switch (order.order) {
         case 'lane':
         case 'large':
-        case 'dropLane': {
+        case 'dropLane':
+        case 'connect': {
           // Those of a start that is still to come are not among what the start itself brings.
           const starting = this.#starting.get(order.id)
           if (starting === undefined) this.#apply(order)
@@ -86,6 +87,7 @@ export class Host {
     if (order.order === 'lane') this.actors.get(order.id)?.adopt(order.lane)
     else if (order.order === 'large') this.#inlet(order.id, order.client)?.large.set(order.largeId, order.body)
     else if (order.order === 'dropLane') this.#leave(order.id, order.client)
+    else if (order.order === 'connect') this.#connect(order.id, order.port)
   }
 
   /** Carries out the next order that was kept. `drain` runs what is in an actor's queue, at most until a monotonic time. */
@@ -150,6 +152,14 @@ export class Host {
     this.list = [...this.actors.values()]
   }
 
+  #connect(id: string, port: MessagePort): void {
+    const actor = this.actors.get(id)
+    const raw = actor?.behaviour.raw
+    // A port that nobody takes is closed, and whoever has the other end of it sees that.
+    if (actor === undefined || raw?.connect === undefined) port.close()
+    else raw.connect(actor.state, port)
+  }
+
   #leave(id: string, client: number): void {
     const inlet = this.#inlet(id, client)
     if (inlet === undefined) return
@@ -175,6 +185,7 @@ export class Host {
       this.report({ report: 'started', id })
     } catch (error) {
       if (this.#starting.get(id) === behind) this.#starting.delete(id)
+      for (const order of behind ?? []) if (order.order === 'connect') order.port.close()
       this.report({ report: 'failed', id, error: describeError(error) })
     }
   }

@@ -53,6 +53,7 @@ export type Order =
   | { order: 'lane'; id: string; lane: LaneGrant }
   | { order: 'dropLane'; id: string; client: number }
   | { order: 'large'; id: string; client: number; largeId: number; body: SharedArrayBuffer }
+  | { order: 'connect'; id: string; port: MessagePort }
   | { order: 'clockMoved' }
   | { order: 'exit' }
 

@@ -2,7 +2,7 @@
  * A host as the system thread sees it: a place for one thread, started when its first actor starts and again
  * after it died. What died with a thread ended by one and the same `ThreadDeath`.
  */
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
 import type { HostKind } from '../actor.js'
 import { monotonicMs, type NodeClock } from '../clock.js'
 import { CacheError } from '../errors.js'
@@ -115,9 +115,9 @@ export class HostSlot {
   }
 
   /** Sends an order. Lost if the thread is not running: every start sends everything anew. */
-  order(order: Order): void {
+  order(order: Order, moved: readonly Transferable[] = []): void {
     if (this.#port === undefined) return
-    this.#port.postMessage(order)
+    this.#port.postMessage(order, moved)
     Atomics.add(this.#words, ORDERS, 1)
     this.#bell.ring()
   }

@@ -106,6 +106,7 @@ export class System {
       stop: (id) => this.#stop(id),
       openLane: (id) => Promise.resolve(this.#lanes.open(this.#actors.find(id), client)),
       handOver: (id, largeId, body) => Promise.resolve(this.#lanes.handOver(this.#actors.find(id), client, largeId, body)),
+      connect: (id, port) => Promise.resolve(this.#connect(id, port)),
       deadLetters: (count) => Promise.resolve(this.#counters.addDeadLetters(count)),
       gaveUp: () => this.#gaveUp(),
       whereis: (name) => Promise.resolve((this.#actors.named(name) ?? this.#actors.get(name))?.address()),
@@ -185,6 +186,12 @@ export class System {
     const { reason, error } = await this.#root.exited
     // After a stop in order nobody is waiting.
     return reason === 'error' && error !== undefined ? describeError(error) : new Promise(() => undefined)
+  }
+
+  #connect(id: string, port: MessagePort): void {
+    const { host } = this.#actors.find(id)
+    if (host.running) host.order({ order: 'connect', id, port }, [port])
+    else port.close()
   }
 
   #clockMoved(): void {

@@ -1,0 +1,44 @@
+import { expect } from 'chai'
+import { once } from 'node:events'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { moving } from '../../runtime/control.js'
+import { Node } from '../../runtime/index.js'
+import { spec } from './actors/switchboard.js'
+import { rejection } from './fake-driver.js'
+
+describe('a port handed to an actor', () => {
+  let node: Node
+
+  before(async () => (node = await Node.start('ports')))
+  after(() => node.stop())
+
+  async function connect(id: string): Promise<MessagePort> {
+    const { port1, port2 } = new MessageChannel()
+    await node.client.control((api) => api.connect(id, moving(port2, [port2])))
+    return port1
+  }
+
+  for (const kind of ['system', 'own'] as const) {
+    it(`goes both ways, and closes when either end goes: ${kind}`, async () => {
+      await node.spawn(spec('switchboard', kind))
+      const [ada, ben] = await Promise.all([connect(`switchboard-${kind}`), connect(`switchboard-${kind}`)])
+      ada.postMessage({ hello: 'all' })
+      expect(await Promise.all([once(ada, 'message'), once(ben, 'message')])).to.deep.equal([[{ hello: 'all' }], [{ hello: 'all' }]])
+      ben.close()
+      await once(ben, 'close')
+      const closed = once(ada, 'close')
+      await node.stopChild(`switchboard-${kind}`)
+      if (kind === 'own') await closed
+      else ada.close()
+    })
+  }
+
+  it('is closed if the actor takes none, and refused if there is no such actor', async () => {
+    await node.spawn(spec('deaf', 'system'))
+    const port = await connect('deaf-system')
+    await once(port, 'close')
+    const { port1, port2 } = new MessageChannel()
+    expect(await rejection(node.client.control((api) => api.connect('nobody', moving(port2, [port2]))))).to.have.property('code', 'ERR_NO_ACTOR')
+    port1.close()
+  })
+})
