@@ -1,6 +1,13 @@
 /**
- * Distance: everything that leaves the process. Nothing does yet: nodes on other machines come with the next releases,
- * and until then a node serves the threads of one process only. What can be relied on today are the error class and its
- * codes; errors of other nodes will arrive as these (`ERR_NODE_DOWN`, `ERR_NODE_UNREACHABLE`, `ERR_PARTIAL`, …).
+ * Distance: everything that leaves the process. A node that is started with one of these bridges can talk to nodes that have one of the
+ * same kind.
+ *
+ *     tcp      sockets, in the clear or in TLS; needs no server
+ *     nats     the subjects of a NATS server, for fleets that have one
+ *     memory   inside one process, with faults to order; for tests
  */
+export { memory, nats, tcp, type MemoryOptions, type NatsOptions, type TcpOptions } from './bridges.js'
+export type { BridgeOptions, Pem, TlsOptions } from './bridge-options.js'
+export type { BridgeDescriptor } from './descriptor.js'
+export { memoryNetwork, type MemoryFaults, type MemoryNetwork, type MemoryNetworkOptions } from './memory-network.js'
 export { CacheError, ERROR_CODES, type ErrorCode, type Outcome } from '../runtime/errors.js'

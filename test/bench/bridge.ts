@@ -1,0 +1,114 @@
+/**
+ * `npm run bench:bridge`: how many small requests a second pass between two processes, over each kind of connection, and how long one takes.
+ *
+ *   node dist/test/bench/bridge.js --seconds 2 --flight 256 --bytes 100
+ */
+import { fork, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { tcp, type TcpOptions } from '../../bridge/index.js'
+import type { Membership } from '../../bridge/membership.js'
+import type { Peer } from '../../bridge/peer.js'
+import { createMembership } from '../../bridge/transports.js'
+import { makeCertificates } from '../bridge/certificates.js'
+import { freePort } from '../bridge/free-port.js'
+
+const SECRET = 'a secret for measuring only'
+
+export type Kind = 'tcp' | 'unix' | 'tls' | 'tcp with codes'
+
+export interface Measured {
+  perSecond: number
+  /** Of one request at a time, in microseconds. */
+  medianUs: number
+}
+
+interface Ends {
+  server: TcpOptions
+  client: TcpOptions
+}
+
+/** Two processes' options. `'tcp with codes'` is what leaves the machine without TLS, measured on loopback all the same. */
+async function endsOf(kind: Kind, folder: string): Promise<Ends> {
+  const address = kind === 'unix' ? join(folder, 'bench.sock') : `127.0.0.1:${await freePort()}`
+  const tls = kind === 'tls' ? makeCertificates(folder, ['a', 'b']) : undefined
+  const end = (name: string): TcpOptions => ({ secret: SECRET, ...tls !== undefined && { tls: tls[name]! } })
+  return { server: { ...end('b'), listen: address }, client: { ...end('a'), peers: { b: address } } }
+}
+
+function start(name: string, options: TcpOptions, request: (peer: Peer, ticket: number, bytes: Buffer, start: number, end: number) => void): Membership {
+  return createMembership(tcp(options).settings(), {
+    name, failureTimeoutMs: 5000, connectTimeoutMs: 5000,
+    handlers: { event: () => undefined, note: () => undefined, request: (peer, ticket, _, bytes, start, end) => request(peer, ticket, bytes, start, end) },
+  })
+}
+
+/** The other process: gives back what it gets. */
+async function serve(options: TcpOptions): Promise<void> {
+  await start('b', options, (peer, ticket, bytes, from, to) => peer.reply(ticket, bytes, from, to)).start()
+  process.send!('ready')
+}
+
+export async function measureBridge(kind: Kind, { seconds, flight, bytes }: { seconds: number; flight: number; bytes: number }): Promise<Measured> {
+  const folder = mkdtempSync(join(tmpdir(), 'bridge-'))
+  const { server, client } = await endsOf(kind, folder)
+  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [], { env: { ...process.env, BRIDGE_BENCH: JSON.stringify(server) } })
+  const membership = start('a', client, () => undefined)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve()).once('exit', () => reject(new Error('the other process ended')))
+    })
+    await membership.start()
+    const peer = await membership.reach('b', 10_000)
+    const body = Buffer.alloc(bytes, 'x')
+    await throughput(peer, body, flight, 0.3)
+    const perSecond = await throughput(peer, body, flight, seconds)
+    return { perSecond, medianUs: await latency(peer, body, Math.min(1, seconds)) }
+  } finally {
+    await membership.stop()
+    child.kill()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function throughput(peer: Peer, body: Buffer, flight: number, seconds: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const begin = performance.now()
+    const end = begin + seconds * 1000
+    let done = 0
+    let running = flight
+    const settle = (error: Error | undefined): void => {
+      if (error !== undefined) return reject(error)
+      done++
+      if ((done & 63) !== 0 || performance.now() < end) peer.send(body, 0, body.length, 5000, settle)
+      else if (--running === 0) resolve(done / (performance.now() - begin) * 1000)
+      else running = Math.max(1, running)
+    }
+    for (let index = 0; index < flight; index++) peer.send(body, 0, body.length, 5000, settle)
+    running = 1
+  })
+}
+
+async function latency(peer: Peer, body: Buffer, seconds: number): Promise<number> {
+  const times: number[] = []
+  const end = performance.now() + seconds * 1000
+  while (performance.now() < end) {
+    const begin = performance.now()
+    await peer.request(body, 5000)
+    times.push(performance.now() - begin)
+  }
+  return times.sort((a, b) => a - b)[times.length >> 1]! * 1000
+}
+
+if (process.env['BRIDGE_BENCH'] !== undefined) {
+  await serve(JSON.parse(process.env['BRIDGE_BENCH']) as TcpOptions)
+} else if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '2' }, flight: { type: 'string', default: '256' }, bytes: { type: 'string', default: '100' } } })
+  for (const kind of ['tcp', 'unix', 'tls'] as const) {
+    const { perSecond, medianUs } = await measureBridge(kind, { seconds: Number(values.seconds), flight: Number(values.flight), bytes: Number(values.bytes) })
+    console.log(`${kind}: ${Math.round(perSecond / 1000)} thousand requests a second, ${values.flight} in flight, ${values.bytes} bytes; one at a time, median ${medianUs.toFixed(1)} µs`)
+  }
+}
