@@ -106,6 +106,11 @@ export class Membership {
     for (const name of peers) this.want(name)
   }
 
+  /** Where this node listens, for people; `undefined` if it does not. */
+  get address(): string | undefined {
+    return this.#setting.transport.address
+  }
+
   /** The peer of that name. It may be one that nobody has heard of: then it is down. Throws beyond the bound of names. */
   peer(name: string): Peer {
     return this.#effortFor(name).peer
@@ -180,9 +185,10 @@ export class Membership {
     if (this.#efforts.size >= MAX_PEERS) throw new CacheError('ERR_NODE_UNREACHABLE', `node '${name}' is one too many: a node has at most ${MAX_PEERS} peers`, { node: name })
     if (name === '' || name.length > MAX_NAME_LENGTH) throw new CacheError('ERR_NODE_UNREACHABLE', 'that is no name of a node', { node: name })
     const { terms: own, failureTimeoutMs, timers, incarnation } = this.#setting
-    const { request, note } = this.#setting.handlers
+    const { handlers } = this.#setting
     const peer = new Peer(name, { own, failureTimeoutMs, timers, incarnation }, {
-      request, note,
+      request: (from, ticket, timeMs, bytes, start, end) => handlers.request(from, ticket, timeMs, bytes, start, end),
+      note: (from, bytes, start, end) => handlers.note(from, bytes, start, end),
       up: ({ incarnation }) => this.#tell({ type: 'up', node: name, incarnation }),
       down: ({ incarnation }, reason) => this.#tell({ type: 'down', node: name, incarnation, reason }),
       unconnected: () => this.#attempt(effort),

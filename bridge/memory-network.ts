@@ -126,7 +126,7 @@ export function memoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork
   const words = new SharedArrayBuffer(NETWORK_BYTES)
   const network = new MemoryNetwork({ channel: `scatterhoard:${randomUUID()}`, words })
   new Int32Array(words)[SEED_AT] = numberWithin(seed, -0x8000_0000, 0xffff_ffff, 'seed', true)
-  network.set({ ...faults } as MemoryFaults) // checked there
+  network.set({ ...faults }) // checked there
   return network
 }
 

@@ -74,11 +74,11 @@ export class MemoryMedium implements Medium {
     this.#given = carrier
   }
 
-  open({ receive }: MediumHandlers): Promise<void> {
+  open(handlers: MediumHandlers): Promise<void> {
     const carrier = this.#carrier = this.#given ?? channelCarrier(this.#network.descriptor.channel)
     this.#stop = carrier.listen(({ to, from, connection, kind, bytes }) => {
       if (to !== this.#name || this.#carrier !== carrier || !this.#network.connects(from, to)) return
-      receive(kind, connection, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), from)
+      handlers.receive(kind, connection, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), from)
     })
     return Promise.resolve()
   }

@@ -73,7 +73,7 @@ export class TcpTransport implements Transport {
       })
     }
     // Failures to accept, for want of file descriptors: the next connection may succeed.
-    server.on('error', (error) => process.emitWarning(error))
+    server.on('error', (error: Error) => process.emitWarning(error))
     if ('path' in listen) chmodSync(listen.path, 0o600)
     const bound = server.address()
     this.#address = typeof bound === 'object' && bound !== null ? showAddress({ host: bound.address, port: bound.port }) : showAddress(listen)
@@ -171,7 +171,7 @@ function connected(socket: net.Socket, event: 'connect' | 'secureConnect', signa
       if (error === undefined) resolve()
       else reject(error)
     }
-    const abort = (): void => done(signal.reason as Error)
+    const abort = (): void => done(signal.reason as Error) // this library's own
     const closed = (): void => done(new Error('the connection was closed'))
     if (signal.aborted) return abort()
     signal.addEventListener('abort', abort)
