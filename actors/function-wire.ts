@@ -8,12 +8,12 @@ import { decodeValue, encodeValue } from '../runtime/codec/value.js'
 import type { ErrorDescription } from '../runtime/errors.js'
 import type { FunctionTask, Gift } from './function-call.js'
 
-/** Arguments that are encoded already: the bytes of an encoded array. */
+/** Arguments that are encoded already, each by itself: they may come from different places. */
 export class EncodedArguments {
-  readonly bytes: Uint8Array
+  readonly values: readonly Uint8Array[]
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes
+  constructor(values: readonly Uint8Array[]) {
+    this.values = values
   }
 }
 
@@ -24,6 +24,8 @@ export interface CallHeader {
   readonly cacheId: string
   readonly modules: readonly string[]
   readonly gift: Gift | undefined
+  /** Its arguments are bytes, of a value each. */
+  readonly encoded: boolean
   /** Nothing else is to run beside it on its thread: it may be what the thread died of before. */
   readonly alone: boolean
 }
@@ -62,30 +64,30 @@ export function writeCall(task: FunctionTask, into: Scratch): WrittenCall {
   into.reset()
   if (key !== undefined) writeBytes(key, into)
   const keyEnd = into.end
-  if (args instanceof EncodedArguments) writeBytes(args.bytes, into)
-  else encodeValue(args, into)
+  encodeValue(args instanceof EncodedArguments ? args.values : args, into)
   return { keyEnd, argsEnd: into.end }
 }
 
 /** Writes the header behind the arguments. */
-export function writeHeader({ name, limitMs, cacheId, modules, gift }: FunctionTask, alone: boolean, { argsEnd }: WrittenCall, into: Scratch): void {
+export function writeHeader({ name, limitMs, cacheId, modules, gift, args }: FunctionTask, alone: boolean, { argsEnd }: WrittenCall, into: Scratch): void {
   into.end = argsEnd
-  encodeValue([name, limitMs, cacheId, modules, gift, alone], into)
+  encodeValue([name, limitMs, cacheId, modules, gift, args instanceof EncodedArguments, alone], into)
 }
 
 /** Reads a call's sections and copies what is read later. */
 export function readCall(bytes: Buffer, start: number, keyEnd: number, argsEnd: number, end: number): ArrivedCall {
-  const [name, limitMs, cacheId, modules, gift, alone] = decodeValue(bytes, argsEnd, end) as [string, number, string, string[], Gift | undefined, boolean]
+  const [name, limitMs, cacheId, modules, gift, encoded, alone] = decodeValue(bytes, argsEnd, end) as [string, number, string, string[], Gift | undefined, boolean, boolean]
   return {
-    header: { name, limitMs, cacheId, modules, gift, alone },
+    header: { name, limitMs, cacheId, modules, gift, encoded, alone },
     key: keyEnd === start ? undefined : Buffer.from(bytes.subarray(start, keyEnd)),
     args: Buffer.from(bytes.subarray(keyEnd, argsEnd)),
   }
 }
 
 /** What the function is called with, gifts not included. Fails if a value is of a class that this thread does not know. */
-export function argumentsOf({ key, args }: ArrivedCall): unknown[] {
-  const further = decodeValue(args, 0, args.length) as unknown[]
+export function argumentsOf({ header, key, args }: ArrivedCall): unknown[] {
+  const values = decodeValue(args, 0, args.length) as unknown[]
+  const further = header.encoded ? (values as Uint8Array[]).map((value) => decodeValue(Buffer.from(value.buffer, value.byteOffset, value.length), 0, value.length)) : values
   return key === undefined ? further : [decodeKey(key, 0, key.length), ...further]
 }
 

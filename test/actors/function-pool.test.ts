@@ -1,9 +1,11 @@
 import { expect } from 'chai'
 import { startNode, type Cache, type CacheNode } from 'scatterhoard'
 import { callFunction, type FunctionResult, type FunctionTask } from '../../actors/function-call.js'
+import { EncodedArguments } from '../../actors/function-wire.js'
 import { functionName } from '../../runtime/functions.js'
 import { encodeKey } from '../../runtime/codec/key.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
+import { encodeValue } from '../../runtime/codec/value.js'
 import { rejected, until, type Failure } from './expectations.js'
 import { thrownKinds } from './functions.js'
 import { jobs } from './pool-functions.js'
@@ -61,6 +63,21 @@ describe('a function in the pool', () => {
     expect(await one.value(jobs.nameOfLast, ['!'], { gift: { what: 'cache', place: 'last' } })).to.equal('!pool')
     const failure = await rejected(one.value(jobs.nameOf, ['!'], { gift: { what: 'cache', place: 'first' }, cacheId: 'cache:gone' }), 'ERR_NO_CACHE')
     expect(failure.message).to.include('gone')
+  })
+
+  it('gets arguments that were encoded one by one, in different places', async () => {
+    const encoded = (value: unknown): Buffer => {
+      const into = new Scratch()
+      encodeValue(value, into)
+      return into.bytes.subarray(0, into.end)
+    }
+    const cycle: unknown[] = []
+    cycle.push(cycle)
+    const values = ['a string', undefined, cycle, { n: 1 }]
+    const result = await callFunction(one.node.client, {
+      name: 'jobs.echo', args: new EncodedArguments(values.map(encoded)), limitMs: 5000, cacheId: 'cache:pool', modules: [MODULE], rerun: true,
+    })
+    expect(result.value).to.deep.equal(values)
   })
 
   it('says what is to become of its result: a value, commit with or without an expiry, ignore', async () => {
