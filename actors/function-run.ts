@@ -70,7 +70,7 @@ export abstract class LimitedCall implements CallScope {
       const running = runInScope(this, run)
       // What it did before it waited for anything is over; no timer could come between.
       if (performance.now() - begunMs > limitMs) overrun()
-      running.then((value) => settle(() => resolve(value)), (error: CacheError) => settle(() => reject(error)))
+      running.then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error instanceof Error ? error : functionFailed(name, error))))
     })
   }
 }
@@ -80,7 +80,7 @@ function failureOf(name: string, thrown: unknown): CacheError {
   return thrown instanceof CacheError && REFUSALS.has(thrown.code) ? thrown : functionFailed(name, thrown)
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION', 'ERR_CROSS_SLOT'])
+const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION'])
 
 /** What a function returned, as it travels. */
 function encodeResult(name: string, result: unknown): CallReply {

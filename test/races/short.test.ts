@@ -1,4 +1,5 @@
 /** A short pass of every script of this folder that needs a whole node. Timings are not judged here: they belong to a quiet machine. */
+import { transferUnderFire } from './bank.js'
 import { cacheReaders } from './cache-readers.js'
 import { cacheSystemKills } from './cache-system-kills.js'
 import { clientKills } from './client-kills.js'
@@ -29,6 +30,10 @@ describe('under fire, a cache', function () {
 
   it('does to each key one operation after the other, whatever is killed meanwhile', async () => {
     expectNone(await histories({ histories: 10, seed: 7 }))
+  })
+
+  it('neither makes nor loses money in transactions whose shards and functions\' threads are killed', async () => {
+    expectNone(await transferUnderFire({ transfers: 300, kills: 8, seed: 8 }))
   })
 
   it('stays within its memory, and so does the process', async () => {
