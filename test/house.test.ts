@@ -17,6 +17,7 @@ const MAX_LINES = 400
 const LONG_FILES: Record<string, string> = {
   'test/laws/actions.ts': 'one list: every promise of every action',
   'test/races/mailbox-model.ts': 'a model is read from top to bottom beside the protocol',
+  'test/races/prepared-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/races/table-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/runtime/codec/value.test.ts': 'one table of values and bytes',
 }

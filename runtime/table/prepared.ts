@@ -1,9 +1,9 @@
 /**
  * Blocks that transactions have prepared in this table: the writer's list of them, and what becomes of them.
  *
- * A prepared block counts from the moment at which its slot is committed, wherever its removal from the transaction has got
- * to: first the entry that it replaces goes out of the chain, then its slot becomes 0, then the version moves. A writer that
- * dies in between leaves a block that is found again, and is finished or undone again, by the state of its slot.
+ * A prepared block counts from the moment at which its slot is committed. To finish it, the version moves, the entry that it
+ * replaces goes out of the chain, the block's slot becomes 0, and the version moves again. A writer that dies in between leaves a
+ * block that is found again, and is finished or undone again, by the state of its slot.
  */
 import { isRemoval, LENS, modifiedAt, tagWord } from './layout.js'
 import type { TableStore } from './store.js'
@@ -89,6 +89,8 @@ function finishEntry(store: TableStore, block: number): void {
     order.prepareNewest(block, policy.listFor(block))
   } else {
     order.prepareInstead(block, old)
+    // A reader that passed the block over before the commit counts on the entry behind it.
+    store.bump(store.hashOf(block))
     store.relink(store.reference, words[old >> 2]!)
   }
   Atomics.store(words, tagWord(block >> 2, words[(block >> 2) + LENS]!), 0)

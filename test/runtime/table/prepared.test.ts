@@ -4,6 +4,7 @@ import { Scratch } from '../../../runtime/codec/scratch.js'
 import { ScanBatch } from '../../../runtime/table/reader.js'
 import { MOVES_WORD } from '../../../runtime/table/layout.js'
 import { SLOT_STATE } from '../../../runtime/table/transactions.js'
+import { dyingAt } from './dying-writer.js'
 import { BYTES_TAG, FLAT_TAG, TableUnderTest, valueOf } from './fixture.js'
 
 const { running, committed, aborted } = SLOT_STATE
@@ -22,21 +23,44 @@ function started(bytes = 65_536): TableUnderTest {
 
 /** What readers see: by `get`, and by a scan. */
 function seen(under: TableUnderTest, key: string): Buffer | undefined {
+  const value = under.get(key)
+  expect(scanned(under, key), `get and scan of ${key} differ`).to.deep.equal(value)
+  expect([under.has(key), under.locate(key)]).to.deep.equal([value !== undefined, value !== undefined])
+  return value
+}
+
+function scanned(under: TableUnderTest, key: string): Buffer | undefined {
   const batch = new ScanBatch()
-  let scanned: Buffer | undefined
+  let found: Buffer | undefined
   let cursor = 0
   do {
     cursor = under.reader.scan(cursor, 10, batch, true)
     for (let index = 0; index < batch.count; index++) {
       if (batch.scratch.bytes.toString('utf8', batch.keyStarts[index], batch.keyEnds[index]) !== key) continue
-      expect(scanned, `${key} is scanned twice`).to.equal(undefined)
-      scanned = Buffer.from(batch.scratch.bytes.subarray(batch.valueStarts[index], batch.valueEnds[index]))
+      expect(found, `${key} is scanned twice`).to.equal(undefined)
+      found = Buffer.from(batch.scratch.bytes.subarray(batch.valueStarts[index], batch.valueEnds[index]))
     }
   } while (cursor !== 0)
-  const value = under.get(key)
-  expect(scanned?.equals(value ?? Buffer.alloc(0)) ?? value === undefined, `get and scan of ${key} differ`).to.equal(true)
-  expect([under.has(key), under.locate(key)]).to.deep.equal([value !== undefined, value !== undefined])
-  return value
+  return found
+}
+
+/** Does something, and something else after the first atomic load from a buffer in the middle of it. */
+function afterLoading<T>(buffer: SharedArrayBuffer, act: () => T, then: () => void): T {
+  const { load } = Atomics
+  const restore = (): void => void (Atomics.load = load)
+  Atomics.load = ((array: Int32Array, index: number) => {
+    const word = load(array, index)
+    if (array.buffer === buffer) {
+      restore()
+      then()
+    }
+    return word
+  }) as typeof load
+  try {
+    return act()
+  } finally {
+    restore()
+  }
 }
 
 describe('what a transaction has prepared', () => {
@@ -160,6 +184,32 @@ describe('what a transaction has prepared', () => {
     new Uint8Array(blind.table).set(new Uint8Array(under.table))
     expect(seen(blind, 'b')).to.deep.equal(OLD)
   })
+
+  for (const [what, look] of Object.entries({ get: (under: TableUnderTest) => under.get('b'), scan: (under: TableUnderTest) => scanned(under, 'b') })) {
+    it(`is not missed by a ${what} that asked for the slot just before the commit, wherever the writer is since then`, () => {
+      let deaths = 0
+      for (let store = 0; store === deaths; store++) {
+        const under = started()
+        under.within(SLOT, () => under.put('b', NEW))
+        let value: Buffer | undefined
+        dyingAt(store, true, under.table, (arm) => {
+          under.reopen()
+          value = afterLoading(under.transactions, () => look(under), () => {
+            under.setSlot(SLOT, committed)
+            arm()
+            try {
+              under.writer.finish(SLOT)
+            } catch {
+              // It has died, and the reader goes on.
+              deaths++
+            }
+          })
+        })
+        expect(value?.equals(OLD) === true || value?.equals(NEW) === true, `${what} beside a writer at store ${store}: ${value?.toString('hex')}`).to.equal(true)
+      }
+      expect(deaths).to.be.greaterThan(5)
+    })
+  }
 
   it('is told apart from another transaction’s of the same keys, one after the other in one slot', () => {
     const under = started()
