@@ -7,15 +7,13 @@ import { CacheError } from '../errors.js'
 import { copyBytes, ViewOf, writeTime } from './bytes.js'
 import { unpinSegments, writeSegments } from './large.js'
 import {
-  FIXED_BYTES, FIXED_WORDS, FRACTIONS, HASH, HAS_EXPIRY, keyOffset, LARGE, LARGE_BYTES, largeWord, LENS, MAX_KEY_BYTES, MAX_MODIFIED_MS, MODIFIED,
+  FIXED_BYTES, FIXED_WORDS, FRACTIONS, HASH, HAS_EXPIRY, keyOffset, LARGE, largeWord, LENS, MAX_MODIFIED_MS, MODIFIED,
   OPTIONAL_BYTES, TAGGED, tagWord,
 } from './layout.js'
 import type { Room } from './room.js'
 import type { TableStore } from './store.js'
 
 export class Draft {
-  /** The longest encoded key: what fits the largest block even if the value does not. */
-  readonly maxKeyBytes: number
   hash = 0
   key: Buffer = EMPTY
   keyStart = 0
@@ -38,7 +36,6 @@ export class Draft {
   constructor(store: TableStore, room: Room) {
     this.#store = store
     this.#room = room
-    this.maxKeyBytes = Math.min(MAX_KEY_BYTES, store.classes.maxBlockBytes - FIXED_BYTES - OPTIONAL_BYTES - LARGE_BYTES)
   }
 
   /**
@@ -142,10 +139,10 @@ export class Draft {
   }
 
   #checkLengths(keyLength: number, valueLength: number): void {
-    const { maxValueBytes } = this.#store.geometry
-    if (keyLength > this.maxKeyBytes) {
-      throw new CacheError('ERR_TOO_LARGE', `a key of ${keyLength} encoded bytes; this table takes ${this.maxKeyBytes}`,
-        { bytes: keyLength, limit: this.maxKeyBytes })
+    const { maxKeyBytes, maxValueBytes } = this.#store.geometry
+    if (keyLength > maxKeyBytes) {
+      throw new CacheError('ERR_TOO_LARGE', `a key of ${keyLength} encoded bytes; this table takes ${maxKeyBytes}`,
+        { bytes: keyLength, limit: maxKeyBytes })
     }
     if (valueLength > maxValueBytes) {
       throw new CacheError('ERR_TOO_LARGE', `a value of ${valueLength} encoded bytes; this table takes ${maxValueBytes}, a quarter of its memory`,

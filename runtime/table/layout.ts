@@ -199,6 +199,8 @@ export interface Geometry {
   readonly lastBlock: number
   /** The longest value that a put takes: a quarter of the table. */
   readonly maxValueBytes: number
+  /** The longest encoded key: what fits the largest block even if the value does not. */
+  readonly maxKeyBytes: number
 }
 
 /** One bucket for so many bytes of table: at 70% fill with 110-byte entries, 0.8 entries a bucket and 6.5 bytes an entry. */
@@ -219,7 +221,13 @@ export function geometryOf(bytes: number): Geometry {
   return {
     bytes: endPage * pageBytes, buckets, bucketScale: buckets / 2 ** 32, groups, readLogWord, readLogStrips: strips, readLogNotes: notes, pageShift, pageBytes, firstPage, endPage,
     firstBlock: firstPage * pageBytes, lastBlock: endPage * pageBytes - MIN_BLOCK_BYTES, maxValueBytes: Math.floor(bytes / 4),
+    maxKeyBytes: Math.min(MAX_KEY_BYTES, maxBlockBytesOf(pageBytes) - FIXED_BYTES - OPTIONAL_BYTES - LARGE_BYTES),
   }
+}
+
+/** The largest block short of a whole page. */
+export function maxBlockBytesOf(pageBytes: number): number {
+  return pageBytes >= 4096 ? pageBytes / 4 : pageBytes / 2
 }
 
 /** A hash's bucket. The product spreads the hash's low bits over the high ones, which then choose. */

@@ -6,7 +6,7 @@
  *   then ⅕ and ¼ of a page   at most 20%; pages under 4 KB are also halved, for the sake of longer keys
  *   the whole page           for segments of large values
  */
-import { MIN_BLOCK_BYTES } from './layout.js'
+import { maxBlockBytesOf, MIN_BLOCK_BYTES } from './layout.js'
 
 export interface SizeClasses {
   /** Bytes of a block, by class. Class 0 is no class: a free page. */
@@ -22,7 +22,7 @@ export interface SizeClasses {
 }
 
 export function sizeClassesOf(pageBytes: number): SizeClasses {
-  const largest = pageBytes >= 4096 ? pageBytes / 4 : pageBytes / 2
+  const largest = maxBlockBytesOf(pageBytes)
   const share = (parts: number): number => Math.min(largest, (pageBytes / parts) & ~7)
   const sizes = [0]
   for (let size = 0, wanted = MIN_BLOCK_BYTES; size < largest;) {

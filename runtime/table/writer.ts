@@ -58,7 +58,7 @@ export class TableWriter extends EntryReader {
     this.#store = store
     this.#room = room
     this.#draft = new Draft(store, room)
-    this.maxKeyBytes = this.#draft.maxKeyBytes
+    this.maxKeyBytes = store.geometry.maxKeyBytes
     this.maxValueBytes = store.geometry.maxValueBytes
   }
 
