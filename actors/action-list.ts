@@ -9,9 +9,12 @@ import { del } from './actions/del.js'
 import { exists } from './actions/exists.js'
 import { expireAt } from './actions/expire-at.js'
 import { expire } from './actions/expire.js'
+import { exportEntries } from './actions/export.js'
 import { getAndUpdate } from './actions/get-and-update.js'
 import { getMany } from './actions/get-many.js'
 import { get } from './actions/get.js'
+import { importEntries } from './actions/import.js'
+import { importRecords } from './actions/import-records.js'
 import { incr } from './actions/incr.js'
 import { inspect } from './actions/inspect.js'
 import { invoke } from './actions/invoke.js'
@@ -37,10 +40,10 @@ import { update } from './actions/update.js'
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, getAndUpdate, invoke, transaction, inspect, stats,
+  refresh, touch, clear, purge, getAndUpdate, invoke, transaction, exportEntries, importEntries, inspect, stats,
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch]
+const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch, importRecords]
 
 numberActions(ACTIONS, INTERNAL)

@@ -14,7 +14,7 @@ import { hash32, mix32 } from '../runtime/hash.js'
 import { DEFAULT_TIMEOUT_MS, readTimeout, type ActorAddress } from '../runtime/actor.js'
 import type { Outlet } from '../runtime/mailbox/outlet.js'
 import type { Pending } from '../runtime/mailbox/pending.js'
-import { TABLE_STATE } from '../runtime/table/layout.js'
+import { geometryOf, TABLE_STATE } from '../runtime/table/layout.js'
 import { TableReader } from '../runtime/table/reader.js'
 import type { ScanBatch } from '../runtime/table/scan-batch.js'
 import type { Snapshot } from '../runtime/table/snapshot.js'
@@ -68,6 +68,9 @@ export class Caller {
   readonly readers: TableReader[]
   /** `null` if the cache does not count. */
   readonly counters: Counters | null
+  /** The longest encoded key and value that a table takes. */
+  readonly maxKeyBytes: number
+  readonly maxValueBytes: number
   /** Of the last `key`. */
   hash = 0
   shard = 0
@@ -84,7 +87,6 @@ export class Caller {
   #valueEnd = 0
   readonly #shardCount: number
   readonly #seed: number
-  readonly #maxValueBytes: number
   /** Encoded bytes beyond which values are compressed. */
   readonly #compressOver: number
   readonly #outlets: (Outlet | undefined)[]
@@ -110,13 +112,24 @@ export class Caller {
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
     this.#compressOver = this.config.compressOverBytes ?? Infinity
-    this.#maxValueBytes = this.config.tableBytes >>> 2
+    const { maxKeyBytes, maxValueBytes } = geometryOf(this.config.tableBytes)
+    this.maxKeyBytes = maxKeyBytes
+    this.maxValueBytes = maxValueBytes
     this.readers = outside?.readers ?? description.shards.map(({ table }) => new TableReader(table, VALUE_DECODER, description.transactions.slots))
     this.#outlets = outside === undefined ? description.shards.map(() => undefined) : outside.#outlets
     this.#filter = outside === undefined ? new Uint32Array(FILTER_CELLS + 1) : outside.#filter
     this.#unanswered = outside === undefined ? new Int32Array(this.#shardCount) : outside.#unanswered
     this.#hasTold = outside === undefined ? new Uint8Array(this.#shardCount) : outside.#hasTold
     this.#told = outside === undefined ? new Int32Array(this.#shardCount) : outside.#told
+  }
+
+  /** Where the encoded key ends in the scratch, and where the value. */
+  get keyEnd(): number {
+    return this.#keyEnd
+  }
+
+  get valueEnd(): number {
+    return this.#valueEnd
   }
 
   get shardCount(): number {
@@ -154,9 +167,16 @@ export class Caller {
     if (this.scratch.end - this.#keyEnd > this.#compressOver) compressValue(this.scratch, this.#keyEnd)
     this.#valueEnd = this.scratch.end
     const bytes = this.#valueEnd - this.#keyEnd
-    if (bytes > this.#maxValueBytes) {
-      throw new CacheError('ERR_TOO_LARGE', `a value of ${bytes} encoded bytes; this cache takes ${this.#maxValueBytes}, a quarter of a shard's memory: split it, or raise the option memory`, { bytes, limit: this.#maxValueBytes })
+    if (bytes > this.maxValueBytes) {
+      throw new CacheError('ERR_TOO_LARGE', `a value of ${bytes} encoded bytes; this cache takes ${this.maxValueBytes}, a quarter of a shard's memory: split it, or raise the option memory`, { bytes, limit: this.maxValueBytes })
     }
+  }
+
+  /** Throws `ERR_TOO_LARGE` if the last `key` is too long for a table: for calls that must not fail in the middle. */
+  refuseLongKey(): void {
+    const { maxKeyBytes } = this
+    if (this.#keyEnd <= maxKeyBytes) return
+    throw new CacheError('ERR_TOO_LARGE', `a key of ${this.#keyEnd} encoded bytes; this cache takes ${maxKeyBytes}`, { bytes: this.#keyEnd, limit: maxKeyBytes })
   }
 
   /** Encodes what else the shard's part needs. */

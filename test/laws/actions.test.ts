@@ -3,6 +3,7 @@ import { AttachedThread } from '../actors/attached-thread.js'
 import { shardPaths } from '../actors/expectations.js'
 import { COMMANDS } from '../actors/functions.js'
 import { ACTION_LAWS, type Call, type Setting } from './actions.js'
+import { WALK_LAWS } from './walks.js'
 
 type AnyCache = Cache<unknown>
 type Way = (cache: AnyCache) => Promise<Call>
@@ -73,7 +74,7 @@ describe('the laws of the actions', () => {
 
       beforeEach(() => Promise.all(caches.map((cache) => cache.clear())))
 
-      for (const { promise, hold } of ACTION_LAWS) it(promise, () => hold(setting))
+      for (const { promise, hold } of [...ACTION_LAWS, ...WALK_LAWS]) it(promise, () => hold(setting))
     })
   }
 })

@@ -1,0 +1,25 @@
+/** Over all shards, in shared memory: a walk whose entries are collected. */
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Entry } from '../entry.js'
+import { Patience } from '../patience.js'
+import { allEntries } from './stream.js'
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * All entries that have not expired, as `{ key, value, modified, expires }`; in order of their keys if the cache is `ordered`. They are
+     * read while others write: see `stream`, which does not hold them all. `timeout`, if given, bounds the whole call.
+     */
+    export(options?: CallOptions): Promise<Entry<V>[]>
+  }
+}
+
+export const exportEntries: Action = {
+  name: 'export', writes: false, arity: 0, options: [],
+  async call(caller, options?: CallOptions) {
+    checkCallOptions(exportEntries, options)
+    const entries: unknown[] = []
+    for await (const entry of allEntries(caller, Patience.ofAll(options))) entries.push(entry)
+    return entries
+  },
+}
