@@ -1,22 +1,26 @@
 /**
- * The caches of a node as a thread of the library sees them: functions that run there find each with `getCache`, and get its
- * handle. Taken up from the system thread, and again whenever something was started or stopped.
+ * The caches of a node, as functions need them on a thread that has not started or attached them: a handle of each. Taken up from
+ * the system thread, and again when something was started or stopped.
  */
 import type { Client } from '../runtime/client.js'
 import { CacheError } from '../runtime/errors.js'
 import type { StartedActors } from '../runtime/system-api.js'
+import type { CacheDescription } from './caller.js'
 import { createHandle, type Cache, type CacheHome } from './cache.js'
 import { adoptCache, describeCaches, forgetCache, isStopped } from './running-caches.js'
 
 export class CacheDirectory {
   readonly #client: Client
   readonly #home: CacheHome
-  readonly #handles = new Map<string, Cache<unknown>>()
+  /** Whether `getCache` finds them. */
+  readonly #adopts: boolean
+  readonly #handles = new Map<string, { readonly cache: Cache<unknown>; readonly description: CacheDescription }>()
   #changes: Int32Array<SharedArrayBuffer> | undefined
   #seen = 0
 
-  constructor(client: Client) {
+  constructor(client: Client, adopts: boolean) {
     this.#client = client
+    this.#adopts = adopts
     this.#home = {
       client,
       stopCache: ({ id }) => client.control((api) => api.stop(id)),
@@ -40,23 +44,23 @@ export class CacheDirectory {
     for (const description of describeCaches(actors)) {
       known.add(description.id)
       const old = this.#handles.get(description.id)
-      if (old !== undefined && !isStopped(old)) continue
+      if (old !== undefined && !isStopped(old.description)) continue
       const cache = createHandle<unknown>(this.#home, description)
-      this.#handles.set(description.id, cache)
-      adoptCache(cache, description)
+      this.#handles.set(description.id, { cache, description })
+      if (this.#adopts) adoptCache(this.#client, cache, description)
     }
-    for (const [id, cache] of this.#handles) {
+    for (const [id, { cache }] of this.#handles) {
       if (known.has(id)) continue
       this.#handles.delete(id)
       forgetCache(cache)
     }
-    if (isFirst) void this.#follow()
+    if (isFirst && this.#adopts) void this.#follow()
   }
 
   /** The handle of the cache at that place in the tree. Throws `ERR_NO_CACHE`. */
   handle(cacheId: string): Cache<unknown> {
-    const cache = this.#handles.get(cacheId)
-    if (cache !== undefined) return cache
+    const known = this.#handles.get(cacheId)
+    if (known !== undefined) return known.cache
     throw new CacheError('ERR_NO_CACHE', `the cache '${cacheId}' does not run any more`, { cache: cacheId })
   }
 

@@ -12,7 +12,8 @@ import { Scratch } from '../runtime/codec/scratch.js'
 import { decodeValue } from '../runtime/codec/value.js'
 import { CacheError, errorCode, reviveError } from '../runtime/errors.js'
 import { PoolThreads, type PoolThread } from './function-pool.js'
-import { writeCall, writeHeader, type CallReply, type EncodedArguments, type LostCall } from './function-wire.js'
+import { readCall, writeCall, writeHeader, type CallReply, type EncodedArguments, type LostCall, type WrittenCall } from './function-wire.js'
+import { ownFunction, runOwn } from './registered-functions.js'
 
 /** What a function gets besides its arguments: made on the thread where it runs. */
 export interface Gift {
@@ -45,6 +46,8 @@ export interface FunctionTask {
   readonly rerun: boolean
   /** What is called instead when it is run again: with another gift. Rejects if it must not be. */
   readonly renew?: () => Promise<FunctionTask>
+  /** The client whose thread's own function is meant, if that has one of the name. Default: the caller's. */
+  readonly home?: number
 }
 
 /** What a function has said: a value, or a value with what is to become of it. */
@@ -70,8 +73,15 @@ export class FunctionResult {
 /** A call that was lost with its thread so many times, never alone at work, is not made again. */
 const MAX_ATTEMPTS = 5
 
+/** How long past its limit a call on another thread of the application may take, which keeps the process alive meanwhile. */
+const PASSING_MS = 10_000
+
+/** Where a function is. */
+type Place = { readonly at: 'here' | 'pool' } | { readonly at: 'thread'; readonly client: number }
+
 /**
- * Calls a function. Its arguments are copied before this returns.
+ * Calls a function: the one that this thread has registered under its name, or else another thread of the application, or else that
+ * of a module, in the pool. Its arguments are copied before this returns.
  *
  * @throws `ERR_UNKNOWN_FUNCTION`; `ERR_FUNCTION_FAILED` with the function's error, or its thread's, as `cause`; `ERR_FUNCTION_TIMEOUT`;
  * `ERR_MODULE_LOAD`; `ERR_UNSUPPORTED_VALUE` for arguments or a result that cannot be sent; `ERR_STOPPED`
@@ -81,28 +91,59 @@ export async function callFunction(client: Client, task: FunctionTask): Promise<
   const written = writeCall(task, scratch)
   let alone: PoolThread | undefined
   for (let attempt = 1; ; attempt++) {
-    const pool = await PoolThreads.of(client)
-    const thread: PoolThread = alone ?? pool.pick()
+    const place: Place = alone === undefined ? findFunction(client, task) : { at: 'pool' }
     writeHeader(task, alone !== undefined, written, scratch)
     let reply: CallReply
-    thread.unanswered++
-    try {
-      const { keyEnd, argsEnd } = written
-      const pending = client.outlet(thread.address).ask(0, scratch, keyEnd, argsEnd - keyEnd, scratch.end - argsEnd, monotonicMs(), DEADLINELESS_MS)
-      reply = await pending.promise as CallReply
-    } catch (error) {
-      // It died between taking the call and noting it: it cannot have been over this one.
-      if (errorCode(error) !== 'ERR_ACTOR_CRASHED') throw error
-      reply = ['again', { wasAtWork: false, isOverdue: false, cause: undefined }]
-    } finally {
-      thread.unanswered--
+    if (place.at === 'pool') {
+      const thread: PoolThread = alone ?? (await PoolThreads.of(client)).pick()
+      reply = await callInPool(client, thread, written, scratch)
+      alone = reply[0] === 'again' && reply[1].wasAtWork ? thread : undefined
+    } else if (place.at === 'thread') {
+      reply = await callOnThread(client, place.client, task, written, scratch)
+    } else {
+      reply = await runOwn(client, readCall(scratch.bytes, 0, written.keyEnd, written.argsEnd, scratch.end))
     }
     if (reply[0] !== 'again') return new FunctionResult(reply[0], reply[1], Buffer.from(reply[2].buffer, reply[2].byteOffset, reply[2].byteLength))
-    const [, lost] = reply
-    if (!task.rerun || attempt === MAX_ATTEMPTS) throw lostError(task, lost)
-    alone = lost.wasAtWork ? thread : undefined
+    if (!task.rerun || attempt === MAX_ATTEMPTS) throw lostError(task, reply[1])
     // The arguments are the same, and are written already.
     if (task.renew !== undefined) task = await task.renew()
+  }
+}
+
+function findFunction(client: Client, { name, home }: FunctionTask): Place {
+  const { names } = client
+  if (home !== undefined && home !== client.id && names.holds(name, home)) return { at: 'thread', client: home }
+  if (ownFunction(name) !== undefined) return { at: 'here' }
+  const owner = names.ownerOf(name)
+  return owner === undefined ? { at: 'pool' } : { at: 'thread', client: owner }
+}
+
+async function callInPool(client: Client, thread: PoolThread, { keyEnd, argsEnd }: WrittenCall, scratch: Scratch): Promise<CallReply> {
+  thread.unanswered++
+  try {
+    const pending = client.outlet(thread.address).ask(0, scratch, keyEnd, argsEnd - keyEnd, scratch.end - argsEnd, monotonicMs(), DEADLINELESS_MS)
+    return await pending.promise as CallReply
+  } catch (error) {
+    // It died between taking the call and noting it: it cannot have been over this one.
+    if (errorCode(error) !== 'ERR_ACTOR_CRASHED') throw error
+    return ['again', { wasAtWork: false, isOverdue: false, cause: undefined }]
+  } finally {
+    thread.unanswered--
+  }
+}
+
+async function callOnThread(client: Client, registrant: number, { name, limitMs }: FunctionTask, { keyEnd, argsEnd }: WrittenCall, scratch: Scratch): Promise<CallReply> {
+  const link = await client.link()
+  try {
+    const bytes = Uint8Array.prototype.slice.call(scratch.bytes, 0, scratch.end)
+    return await link.call((api) => api.callRegistered(registrant, { bytes, keyEnd, argsEnd }, limitMs), limitMs + PASSING_MS) as CallReply
+  } catch (error) {
+    if (link.peerDied) return ['again', { wasAtWork: false, isOverdue: false, cause: undefined }]
+    switch (errorCode(error)) {
+      case 'ERR_ACTOR_CRASHED': throw new CacheError('ERR_FUNCTION_FAILED', `the thread that has registered the function '${name}' ended; how far it came is unknown`, { outcome: 'unknown', function: name, cause: error })
+      case 'ERR_TIMEOUT': throw new CacheError('ERR_FUNCTION_TIMEOUT', `the function '${name}' did not end within its time limit of ${limitMs} ms, and its thread answers nothing; how far it came is unknown`, { outcome: 'unknown', function: name, timeout: limitMs })
+    }
+    throw error
   }
 }
 

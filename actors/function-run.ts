@@ -17,8 +17,8 @@ import { argumentsOf, type ArrivedCall, type CallHeader, type CallReply } from '
 export interface FunctionPlace {
   /** The function of a call. Throws `ERR_UNKNOWN_FUNCTION`. */
   find(header: CallHeader): AnyFunction
-  /** The handle of the call's cache. */
-  cache(header: CallHeader): Cache<unknown>
+  /** The handle of the call's cache, or a promise of it. */
+  cache(header: CallHeader): Cache<unknown> | Promise<Cache<unknown>>
 }
 
 /** A scope of a call that can be ended from outside its function. */
@@ -44,8 +44,19 @@ export abstract class LimitedCall implements CallScope {
       if (gift?.place === 'first') args.unshift(given)
       else if (gift?.place === 'last') args.push(given)
       let result: unknown
+      const begunMs = performance.now()
       try {
-        result = await run(...args)
+        result = run(...args)
+      } catch (error) {
+        throw failureOf(name, error)
+      }
+      // What it did before it waited for anything is over; no timer could come between.
+      if (performance.now() - begunMs > header.limitMs) {
+        Promise.resolve(result).catch(() => undefined)
+        throw overran(header)
+      }
+      try {
+        result = await result
       } catch (error) {
         throw failureOf(name, error)
       }
@@ -54,8 +65,8 @@ export abstract class LimitedCall implements CallScope {
     }))
   }
 
-  #limited<T>({ name, limitMs }: CallHeader, run: () => Promise<T>): Promise<T> {
-    this.#name = name
+  #limited<T>(header: CallHeader, run: () => Promise<T>): Promise<T> {
+    this.#name = header.name
     return new Promise((resolve, reject) => {
       const settle = (settled: () => void): void => {
         if (this.over) return
@@ -63,16 +74,15 @@ export abstract class LimitedCall implements CallScope {
         clearTimeout(timer)
         settled()
       }
-      const overrun = (): void => settle(() => reject(new CacheError('ERR_FUNCTION_TIMEOUT', `the function '${name}' did not end within its time limit of ${limitMs} ms; make it shorter, or raise functionTimeout`, { function: name, timeout: limitMs })))
-      const timer = setTimeout(overrun, Math.min(limitMs, 0x7fff_ffff))
+      const timer = setTimeout(() => settle(() => reject(overran(header))), Math.min(header.limitMs, 0x7fff_ffff))
       this.#reject = (error) => settle(() => reject(error))
-      const begunMs = performance.now()
-      const running = runInScope(this, run)
-      // What it did before it waited for anything is over; no timer could come between.
-      if (performance.now() - begunMs > limitMs) overrun()
-      running.then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error instanceof Error ? error : functionFailed(name, error))))
+      runInScope(this, run).then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error as Error)))
     })
   }
+}
+
+function overran({ name, limitMs }: CallHeader): CacheError {
+  return new CacheError('ERR_FUNCTION_TIMEOUT', `the function '${name}' did not end within its time limit of ${limitMs} ms; make it shorter, or raise functionTimeout`, { function: name, timeout: limitMs })
 }
 
 /** What became of a function that threw. What a transaction refused is said as it is. */

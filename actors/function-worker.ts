@@ -85,7 +85,7 @@ export class FunctionWorker implements FunctionPlace {
     this.#host = context.host
     this.#node = context.node
     this.#death = context.death
-    this.#directory = new CacheDirectory(context.host.client)
+    this.#directory = new CacheDirectory(context.host.client, true)
     this.#journal = new FunctionJournal(context.buffers['journal']!)
     this.#load = new Int32Array(context.buffers['load']!)
     this.#slots = new FunctionSlots(concurrency, () => this.#slotIsFree())

@@ -5,10 +5,10 @@ import { runTransaction, type TransactionPlan } from './transaction.js'
 import { transactionHandle } from './transaction-handle.js'
 
 /** Calls a function with what it gets, and does what has to be done around it. */
-export function giveTo<T>(gift: Gift | undefined, cache: () => Cache<unknown>, call: (given: unknown) => Promise<T>): Promise<T> {
+export async function giveTo<T>(gift: Gift | undefined, cache: () => Cache<unknown> | Promise<Cache<unknown>>, call: (given: unknown) => Promise<T>): Promise<T> {
   switch (gift?.what) {
     case undefined: return call(undefined)
-    case 'cache': return call(cache())
-    case 'transaction': return runTransaction(callerOf(cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)))
+    case 'cache': return call(await cache())
+    case 'transaction': return runTransaction(callerOf(await cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)))
   }
 }

@@ -11,6 +11,7 @@ import { createHandle, type Cache, type CacheDescriptor } from './cache.js'
 import type { CacheDescription } from './caller.js'
 import { cacheId } from './cache-ids.js'
 import { functionPool, PoolThreads } from './function-pool.js'
+import { connectFunctions } from './registered-functions.js'
 import { readNodeOptions, type CacheOptions, type NodeConfig, type NodeOptions } from './options.js'
 import { adoptCache, describeCaches, descriptionOf, forgetCache, isStopped, noCache } from './running-caches.js'
 import { SHARD_POOL } from './shard-actor.js'
@@ -87,7 +88,7 @@ export class CacheNode extends Node {
   /** The cache of that name, unless another thread has stopped it. */
   #find(name: string): Cache<unknown> | undefined {
     const cache = this.#caches.get(name)
-    if (cache === undefined || !isStopped(cache)) return cache
+    if (cache === undefined || !isStopped(descriptionOf(cache))) return cache
     this.#forget(name)
     return undefined
   }
@@ -100,7 +101,7 @@ export class CacheNode extends Node {
       stopCache: ({ id }) => this.#stopCache(name, id),
     }, description)
     this.#caches.set(name, cache)
-    adoptCache(cache, description)
+    adoptCache(this.client, cache, description)
   }
 
   async #stopCache(name: string, id: string): Promise<void> {
@@ -147,6 +148,7 @@ async function stopDefaultNode(): Promise<void> {
 export async function startNode(options?: NodeOptions): Promise<CacheNode> {
   const node = new CacheNode(readNodeOptions(options))
   await node.startUp()
+  connectFunctions(node.client)
   return node
 }
 
@@ -176,6 +178,13 @@ export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<C
   if (isHostThread()) return Promise.reject(new CacheError('ERR_INVALID_OPTION', 'a cache cannot be attached on a thread of the library'))
   const node = new AttachedNode(descriptor.node)
   const { cache: description } = descriptor
+  try {
+    connectFunctions(node.client)
+  } catch (error) {
+    node.close()
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    return Promise.reject(error)
+  }
   const cache = createHandle<V>({
     client: node.client,
     stopCache: ({ id }) => node.client.control((api) => api.stop(id)),
@@ -183,7 +192,7 @@ export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<C
       throw new CacheError('ERR_INVALID_OPTION', 'an attachment is made on the thread that started the cache')
     },
   }, description)
-  adoptCache(cache, description)
+  adoptCache(node.client, cache, description)
   return Promise.resolve(cache)
 }
 

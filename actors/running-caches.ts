@@ -1,4 +1,5 @@
 /** The caches that this thread has handles of, by name, and what each of them is. */
+import type { Client } from '../runtime/client.js'
 import { CacheError } from '../runtime/errors.js'
 import type { StartedActor } from '../runtime/system-api.js'
 import { tableState, TABLE_STATE } from '../runtime/table/layout.js'
@@ -11,10 +12,19 @@ const running = new Map<string, Cache<unknown>>()
 
 const descriptions = new WeakMap<object, CacheDescription>()
 
-/** Makes a handle known to `getCache` on this thread. */
-export function adoptCache(cache: Cache<unknown>, description: CacheDescription): void {
+const byClient = new WeakMap<Client, Map<string, Cache<unknown>>>()
+
+/** Makes a handle of a client's known to `getCache` on this thread. */
+export function adoptCache(client: Client, cache: Cache<unknown>, description: CacheDescription): void {
   descriptions.set(cache, description)
   running.set(cache.name, cache)
+  const own = byClient.get(client) ?? new Map<string, Cache<unknown>>()
+  byClient.set(client, own.set(description.id, cache))
+}
+
+/** The handle that was adopted for a client of the cache at that place in the tree. */
+export function adoptedCache(client: Client, cacheId: string): Cache<unknown> | undefined {
+  return byClient.get(client)?.get(cacheId)
 }
 
 /** `getCache` does not find it any more, unless another one has taken its name. */
@@ -28,8 +38,7 @@ export function descriptionOf(cache: Cache<unknown>): CacheDescription {
 }
 
 /** Whether it was stopped, here or on another thread. A cache of a supervisor of the application's may come back. */
-export function isStopped(cache: Cache<unknown>): boolean {
-  const { id, shards } = descriptions.get(cache)!
+export function isStopped({ id, shards }: CacheDescription): boolean {
   return !id.includes('/') && shards.every(({ table }) => tableState(table) === TABLE_STATE.stopped)
 }
 
@@ -40,7 +49,7 @@ export function noCache(name: string): CacheError {
 /** A cache that runs in this process, on any node, or that this thread has attached. Throws `ERR_NO_CACHE` if there is none of that name. */
 export function getCache<V = unknown>(name: string): Cache<V> {
   const cache = running.get(name)
-  if (cache === undefined || isStopped(cache)) throw noCache(name)
+  if (cache === undefined || isStopped(descriptionOf(cache))) throw noCache(name)
   return cache as Cache<V>
 }
 

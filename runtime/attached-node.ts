@@ -27,7 +27,7 @@ export class AttachedNode {
     connection.use(new ControlLink<SystemApi>(attachment.control))
     this.client = new Client({
       id: attachment.client, node: attachment.node, clock: new NodeClock(attachment.clock),
-      bell: new Bell(attachment.bell), connection,
+      bell: new Bell(attachment.bell), connection, names: attachment.names,
     })
     attachment.lifeline.on('message', (port: MessagePort) => connection.use(new ControlLink<SystemApi>(port)))
     attachment.lifeline.on('close', () => this.#stop(`node '${this.name}' has stopped`))

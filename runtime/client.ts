@@ -12,6 +12,7 @@ import { encodeValue } from './codec/value.js'
 import { monotonicMs, type NodeClock } from './clock.js'
 import { CacheError, invalidArgument } from './errors.js'
 import type { ControlLink } from './control.js'
+import { RegisteredNames } from './registered-names.js'
 import { Bell } from './mailbox/bell.js'
 import { Outlet, type LaneOwner } from './mailbox/outlet.js'
 import { readTimeout, type ActorAddress, type ActorRef, type AskOptions } from './actor.js'
@@ -39,6 +40,8 @@ export class Client {
   readonly node: string
   readonly bell: Bell
   readonly connection: Connection
+  /** Functions that threads of the application have registered. */
+  readonly names: RegisteredNames
   lateReplies = 0
   /** The thread's event loop stands still: an ask would never be answered. */
   mayNotAsk = false
@@ -55,12 +58,13 @@ export class Client {
   #outstanding = 0
   #stopped: CacheError | undefined
 
-  constructor(options: { id: number; node: string; clock: NodeClock; bell: Bell; connection: Connection }) {
+  constructor(options: { id: number; node: string; clock: NodeClock; bell: Bell; connection: Connection; names: SharedArrayBuffer }) {
     this.id = options.id
     this.node = options.node
     this.clock = options.clock
     this.bell = options.bell
     this.connection = options.connection
+    this.names = new RegisteredNames(options.names, options.id)
   }
 
   /**
@@ -77,6 +81,10 @@ export class Client {
         await within(this.connection.replaced(link), deadlineMs ?? OPEN_DEADLINE_MS)
       }
     }
+  }
+
+  get isStopped(): boolean {
+    return this.#stopped !== undefined
   }
 
   /** The link to a system thread that runs, as far as can be known. */

@@ -27,7 +27,7 @@ export type FunctionsModule<T extends Record<string, AnyFunction> = Record<strin
 }
 
 /** A `FunctionReference` at run time. */
-class Reference {
+export class Reference {
   readonly name: string
 
   constructor(name: string) {

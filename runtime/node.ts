@@ -11,6 +11,7 @@ import { CacheError, reviveError } from './errors.js'
 import { isHostThread } from './host/host-thread.js'
 import { Bell } from './mailbox/bell.js'
 import { DEFAULT_BOUNDS } from './mailbox/lane.js'
+import { NAMES_BYTES } from './registered-names.js'
 import { Thread } from './threads.js'
 import { Vault } from './vault.js'
 import type { ActorAddress, ActorRef, HandlersOf } from './actor.js'
@@ -37,6 +38,7 @@ export interface NodeAttachment {
   client: number
   clock: SharedArrayBuffer
   bell: SharedArrayBuffer
+  names: SharedArrayBuffer
   control: MessagePort
   /** The main thread sends another control port through it when the system thread was restarted. */
   lifeline: MessagePort
@@ -84,7 +86,7 @@ export class Node {
     // Clients are numbered: 0 is the system thread's own, 1 the main thread's.
     new Int32Array(this.#ids)[0] = 2
     this.#connection = new SystemConnection()
-    this.client = new Client({ id: 1, node: name, clock: this.clock, bell: new Bell(), connection: this.#connection })
+    this.client = new Client({ id: 1, node: name, clock: this.clock, bell: new Bell(), connection: this.#connection, names: new SharedArrayBuffer(NAMES_BYTES) })
   }
 
   /** Starts a node; resolves when its system thread runs. */
@@ -203,11 +205,14 @@ export class Node {
     const lifeline = new MessageChannel()
     const attached = { id, bell, lifeline: lifeline.port1 }
     this.#attached.set(id, attached)
-    lifeline.port1.on('close', () => this.#attached.delete(id))
+    lifeline.port1.on('close', () => {
+      this.#attached.delete(id)
+      this.client.names.gone(id)
+    })
     lifeline.port1.unref()
     // If the system thread is dead or dies meanwhile, the next one is told with all the others.
     this.#addClient(attached, port1)
-    return { node: this.name, client: id, clock: this.clock.buffer, bell, control: port2, lifeline: lifeline.port2 }
+    return { node: this.name, client: id, clock: this.clock.buffer, bell, names: this.client.names.buffer, control: port2, lifeline: lifeline.port2 }
   }
 
   /** Stops everything in reverse order, and ends the node's threads. May be called twice. */
@@ -240,7 +245,7 @@ export class Node {
     const clients = [{ id: 1, bell: this.client.bell.buffer }, ...attached]
     const channels = clients.map(() => new MessageChannel())
     const start: SystemStart = {
-      node: this.name, clock: this.clock.buffer, ids: this.#ids, pools: this.#pools, onDemand: this.#onDemand, vault: this.vault.snapshot(), vaultPort: vaultChannel.port2,
+      node: this.name, clock: this.clock.buffer, ids: this.#ids, names: this.client.names.buffer, pools: this.#pools, onDemand: this.#onDemand, vault: this.vault.snapshot(), vaultPort: vaultChannel.port2,
       clients: clients.map(({ id, bell }, index): ClientPorts => ({ id, bell, control: channels[index]!.port1 })),
     }
     const { error } = await this.#thread.run(start, [vaultChannel.port2, ...start.clients.map(({ control }) => control)])

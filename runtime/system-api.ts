@@ -1,6 +1,7 @@
 /** What the system thread offers to the other threads of its node, through the control plane. */
 import type { ActorAddress } from './actor.js'
 import type { ErrorDescription } from './errors.js'
+import type { PassedCall } from './function-server.js'
 import type { ChildSpec } from './supervisor-spec.js'
 import type { TreeNode } from './supervision-tree.js'
 import type { MessagePort } from 'node:worker_threads'
@@ -64,6 +65,10 @@ export interface SystemApi {
   clients(): Promise<number[]>
   /** Resolves when the next client has gone. */
   clientGone(): Promise<void>
+  /** The caller's thread runs the functions that it has registered, when others call them. */
+  serveFunctions(ports: { port: MessagePort }): Promise<void>
+  /** Has the thread of a client run a function. `ERR_ACTOR_CRASHED` if it ends meanwhile, `ERR_TIMEOUT` if it is blocked. */
+  callRegistered(client: number, call: PassedCall, limitMs: number): Promise<unknown>
   /** Adds another thread of the application as a client. */
   addClient(client: ClientPorts): Promise<void>
   /** Stops everything in reverse order. */

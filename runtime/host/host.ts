@@ -47,7 +47,7 @@ export class Host {
     this.#words = new Int32Array(start.words)
     const link: Connection['link'] = new ControlLink(start.client.control)
     this.client = new Client({
-      id: start.client.id, node: start.node, clock: this.clock, bell: new Bell(start.client.bell),
+      id: start.client.id, node: start.node, clock: this.clock, bell: new Bell(start.client.bell), names: start.names,
       // A host dies with its system thread: there is no other link to wait for.
       connection: { link, replaced: () => Promise.reject(new CacheError('ERR_STOPPED', 'the node has stopped')) },
     })

@@ -28,6 +28,7 @@ export interface HostStart {
   bell: SharedArrayBuffer
   words: SharedArrayBuffer
   clock: SharedArrayBuffer
+  names: SharedArrayBuffer
   /** The host's own client, so that its actors can send. */
   client: { id: number; bell: SharedArrayBuffer; control: MessagePort }
 }

@@ -30,6 +30,7 @@ export interface HostSlotOptions {
   heapMb: number | undefined
   node: string
   clock: NodeClock
+  names: SharedArrayBuffer
   bell: SharedArrayBuffer
   words: SharedArrayBuffer
   /** Makes the host's own client known to the system; called at each start of its thread. */
@@ -92,7 +93,7 @@ export class HostSlot {
   /** Starts the thread if it is not running. Returns the promise of its end. */
   ensureRunning(): Promise<ThreadDeath> {
     if (this.#death !== undefined) return this.#death
-    const { id, kind, node, clock, bell, words, heapMb } = this.#options
+    const { id, kind, node, clock, names, bell, words, heapMb } = this.#options
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     port1.on('message', (report: Report) => {
@@ -102,7 +103,7 @@ export class HostSlot {
     this.#clearFunction()
     const client = this.#options.connectClient()
     this.#client = client.id
-    const start: HostStart = { id, kind: kind === 'blocking' ? 'blocking' : 'evented', node, port: port2, bell, words, clock: clock.buffer, client }
+    const start: HostStart = { id, kind: kind === 'blocking' ? 'blocking' : 'evented', node, port: port2, bell, words, clock: clock.buffer, names, client }
     if (kind === 'system') {
       // Runs in this very thread, by the same loop.
       void runHost(start)

@@ -14,6 +14,7 @@ import { SpareThreads } from './spare-threads.js'
 export interface HostsOptions {
   node: string
   clock: NodeClock
+  names: SharedArrayBuffer
   vault: VaultWriter
   /** How many threads each pool of hosts has. */
   pools: Record<string, number>
@@ -39,13 +40,13 @@ export class Hosts {
 
   /** The place where an actor runs. */
   hostFor(id: string, { kind, pool, index = 0, heapMb }: Blueprint['host']): HostSlot {
-    const { node, clock, vault, pools } = this.#options
+    const { node, clock, names, vault, pools } = this.#options
     const inPool = pool === undefined ? undefined : `${pool}-${index % (pools[pool] ?? 1)}`
     const hostId = kind === 'shared' || kind === 'system' ? kind : inPool ?? id
     const known = this.#hosts.get(hostId)
     if (known !== undefined) return known
     const host: HostSlot = new HostSlot({
-      id: hostId, kind, heapMb, node, clock,
+      id: hostId, kind, heapMb, node, clock, names,
       bell: vault.buffer(`host/${hostId}/bell`, 64),
       words: vault.buffer(`host/${hostId}/words`, 64),
       spare: this.#spare,

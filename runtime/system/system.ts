@@ -8,6 +8,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { ClockTimers, NodeClock } from '../clock.js'
 import { CacheError, describeError, type ErrorDescription } from '../errors.js'
+import { RegisteredNames } from '../registered-names.js'
 import { emptyMemory, type ChildMemory, type SupervisorEvent } from '../supervised-child.js'
 import { Supervisor } from '../supervisor.js'
 import type { ChildSpec, SupervisorSpec } from '../supervisor-spec.js'
@@ -16,8 +17,9 @@ import { VaultWriter, type VaultEntries } from '../vault.js'
 import { ActorDriver } from './actor-driver.js'
 import type { ActorRecord } from './actor-record.js'
 import { Actors } from './actors.js'
-import { Clients } from './clients.js'
+import { Clients, SYSTEM_CLIENT } from './clients.js'
 import { Departures } from './departures.js'
+import { FunctionServers } from './function-servers.js'
 import { Hosts } from './hosts.js'
 import { Lanes } from './lanes.js'
 import { NodeCounters } from './node-counters.js'
@@ -28,6 +30,8 @@ export interface SystemStart {
   clock: SharedArrayBuffer
   /** Counts client ids, for all threads. */
   ids: SharedArrayBuffer
+  /** Functions that threads of the application have registered. */
+  names: SharedArrayBuffer
   /** How many threads each pool of hosts has. */
   pools: Record<string, number>
   /** Children of the root that are started when they are first asked for. */
@@ -59,23 +63,27 @@ export class System {
   readonly #root: Supervisor
   readonly #spawned: SpawnBook
   readonly #departures: Departures
+  readonly #names: RegisteredNames
+  readonly #servers = new FunctionServers()
   readonly #onDemand: readonly ChildSpec[]
   /** Spawns under way, by their tokens. */
   readonly #spawning = new Map<string, Promise<StartedActor[]>>()
   /** A word that moves when something was spawned or stopped. */
   readonly #changes: Int32Array<SharedArrayBuffer>
 
-  constructor({ node, clock: clockBuffer, ids, pools, onDemand, vault: entries, vaultPort, clients }: SystemStart) {
+  constructor({ node, clock: clockBuffer, ids, names, pools, onDemand, vault: entries, vaultPort, clients }: SystemStart) {
     this.#onDemand = onDemand
     const clock = new NodeClock(clockBuffer)
     const vault = this.#vault = new VaultWriter(entries, vaultPort)
     const counters = this.#counters = new NodeCounters(vault.buffer('counters', 64))
     this.#changes = new Int32Array(vault.buffer('changes', 8))
     this.#timers = new ClockTimers(clock)
-    this.#clients = new Clients(ids, (client) => this.#api(client), (client) => this.#actors.clientGone(client))
+    this.#names = new RegisteredNames(names, SYSTEM_CLIENT)
+    this.#names.takeOver()
+    this.#clients = new Clients(ids, (client) => this.#api(client), (client) => this.#clientGone(client))
     const lanes = this.#lanes = new Lanes(vault, this.#clients)
     const hosts = this.#hosts = new Hosts({
-      node, clock, vault, pools,
+      node, clock, names, vault, pools,
       connectClient: (isSystem) => this.#clients.addHost(isSystem),
       onReport: (report) => this.#driver.onReport(report),
       onClientGone: (client) => this.#clients.gone(client),
@@ -117,6 +125,8 @@ export class System {
       clockMoved: () => Promise.resolve(this.#clockMoved()),
       clients: () => Promise.resolve(this.#clients.list()),
       clientGone: () => this.#clients.nextGone(),
+      serveFunctions: ({ port }) => Promise.resolve(this.#servers.offer(client, port)),
+      callRegistered: (registrant, call, limitMs) => this.#servers.call(registrant, call, limitMs),
       addClient: (ports) => Promise.resolve(this.#clients.add(ports)),
       stopAll: () => this.#stopAll(),
     }
@@ -192,6 +202,12 @@ export class System {
     const { host } = this.#actors.find(id)
     if (host.running) host.order({ order: 'connect', id, port }, [port])
     else port.close()
+  }
+
+  #clientGone(client: number): void {
+    this.#actors.clientGone(client)
+    this.#servers.gone(client)
+    this.#names.gone(client)
   }
 
   #clockMoved(): void {

@@ -10,6 +10,7 @@ type Order<C = Command> = C extends unknown ? Omit<C, 'id'> : never
 export class AttachedThread {
   readonly worker = new Worker(new URL('./command-worker.js', import.meta.url))
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
+  readonly #exited = once(this.worker, 'exit')
   #id = 0
 
   constructor() {
@@ -38,9 +39,9 @@ export class AttachedThread {
     })
   }
 
+  /** May be called twice, and of a thread that has ended. */
   async end(): Promise<void> {
-    const exit = once(this.worker, 'exit')
     await this.worker.terminate()
-    await exit
+    await this.#exited
   }
 }

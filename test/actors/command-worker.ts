@@ -1,6 +1,6 @@
 /** A worker thread of an application: attaches caches and does with them what it is told. */
-import { attachCache, registerClass, type Cache, type CacheDescriptor } from 'scatterhoard'
-import { parentPort } from 'node:worker_threads'
+import { attachCache, registerClass, registerFunction, type Cache, type CacheDescriptor, type RegisteredFunction } from 'scatterhoard'
+import { parentPort, threadId } from 'node:worker_threads'
 import { describeError } from '../../runtime/errors.js'
 import { Point } from './point.js'
 
@@ -12,8 +12,22 @@ export type Command =
   | { id: number; do: 'collect'; cache: string; options: unknown }
   | { id: number; do: 'stop'; cache: string }
   | { id: number; do: 'register' }
+  | { id: number; do: 'registerFunction'; name: string; each: boolean; says: string }
+  | { id: number; do: 'unregister'; name: string }
 
 const caches = new Map<string, Cache<unknown>>()
+const functions = new Map<string, RegisteredFunction>()
+
+/** What a registered function does: mostly it says where it ran, and with what. */
+function registered(says: string, args: unknown[]): unknown {
+  switch (args[0]) {
+    case 'throw': throw new RangeError(says)
+    case 'end': return parentPort!.close(), process.exit()
+    case 'never': return new Promise(() => undefined)
+    case 'hang': for (;;);
+    default: return [says, threadId, ...args.map((arg) => typeof arg === 'object' && arg !== null && 'name' in arg ? arg.name : arg)]
+  }
+}
 
 async function execute(command: Command): Promise<unknown> {
   if (command.do === 'attach') {
@@ -21,6 +35,11 @@ async function execute(command: Command): Promise<unknown> {
     return undefined
   }
   if (command.do === 'register') return registerClass('Point', Point, { toData: ({ x, y }) => [x, y], fromData: ([x, y]) => new Point(x!, y!) })
+  if (command.do === 'registerFunction') {
+    functions.set(command.name, registerFunction(command.name, async (...args: unknown[]) => registered(command.says, args), { each: command.each }))
+    return undefined
+  }
+  if (command.do === 'unregister') return functions.get(command.name)!.unregister()
   const cache = caches.get(command.cache)!
   const methods = cache as unknown as Record<string, (...args: unknown[]) => unknown>
   switch (command.do) {

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { monotonicMs, NodeClock } from '../../../runtime/clock.js'
 import { FUNCTION_DUE, WATCHED } from '../../../runtime/host/protocol.js'
+import { NAMES_BYTES } from '../../../runtime/registered-names.js'
 import { createHostThread, HostSlot } from '../../../runtime/system/host-slot.js'
 import { SpareThreads } from '../../../runtime/system/spare-threads.js'
 
@@ -14,7 +15,7 @@ describe('a host slot', () => {
     words = new Int32Array(new SharedArrayBuffer(64))
     slot = new HostSlot({
       id: 'host', kind: 'blocking', heapMb: undefined, node: 'node', clock: new NodeClock(), bell: new SharedArrayBuffer(64), words: words.buffer,
-      spare: new SpareThreads(createHostThread), connectClient: () => ({ id: 2, bell: new SharedArrayBuffer(64), control: new MessageChannel().port2 }),
+      names: new SharedArrayBuffer(NAMES_BYTES), spare: new SpareThreads(createHostThread), connectClient: () => ({ id: 2, bell: new SharedArrayBuffer(64), control: new MessageChannel().port2 }),
       onReport: () => undefined, onDeath: () => undefined,
     })
   })
