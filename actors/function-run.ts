@@ -76,7 +76,7 @@ export abstract class LimitedCall implements CallScope {
       }
       const timer = setTimeout(() => settle(() => reject(overran(header))), Math.min(header.limitMs, 0x7fff_ffff))
       this.#reject = (error) => settle(() => reject(error))
-      runInScope(this, run).then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error as Error)))
+      runInScope(this, run).then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error)))
     })
   }
 }
@@ -87,7 +87,12 @@ function overran({ name, limitMs }: CallHeader): CacheError {
 
 /** What became of a function that threw. What a transaction refused is said as it is. */
 function failureOf(name: string, thrown: unknown): CacheError {
-  return thrown instanceof CacheError && REFUSALS.has(thrown.code) ? thrown : functionFailed(name, thrown)
+  try {
+    if (thrown instanceof CacheError && REFUSALS.has(thrown.code)) return thrown
+  } catch {
+    // Whatever was thrown may be in the way of looking at it.
+  }
+  return functionFailed(name, thrown)
 }
 
 const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION'])
