@@ -76,7 +76,9 @@ export abstract class LimitedCall implements CallScope {
       }
       const timer = setTimeout(() => settle(() => reject(overran(header))), Math.min(header.limitMs, 0x7fff_ffff))
       this.#reject = (error) => settle(() => reject(error))
-      runInScope(this, run).then((value) => settle(() => resolve(value)), (error: unknown) => settle(() => reject(error)))
+      const running = runInScope(this, run)
+      const ended = (): void => settle(() => resolve(running))
+      running.then(ended, ended)
     })
   }
 }
