@@ -18,7 +18,7 @@ for (const file of files) {
     if (!existsSync(resolve(root, dirname(file), source))) wrong.push(`${file} leads to ${source}, which is not there`)
   }
 }
-for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'dist/actors/index.js.map', 'actors/index.ts']) {
+for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/actions.md', 'dist/actors/index.js.map', 'actors/index.ts']) {
   if (!files.includes(file)) wrong.push(`${file} is missing`)
 }
 for (const [name, target] of Object.entries(manifest.exports)) {

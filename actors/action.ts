@@ -13,7 +13,16 @@ import type { Caller } from './caller.js'
 import type { Claim } from './gate.js'
 import type { Shard } from './shard.js'
 
-/** The methods of a cache. Each action's file adds its own. */
+/**
+ * Every action is a method of the handle, and a message: a tuple of its name and its arguments, `timeout` and `signal` left out, for
+ * `users.ask(message)` and `users.tell(message)`. Times are milliseconds, as numbers or as strings such as `'5m'`. Values come back as deep
+ * copies; a missing key reads as `undefined`, and so does an expired one. Methods reject and never throw.
+ *
+ * Besides its own errors every action may fail with `ERR_INVALID_ARGUMENT`, `ERR_STOPPED` and `ERR_TIMEOUT`; every one that sends a message with
+ * `ERR_MAILBOX_FULL` and `ERR_SHARD_CRASHED`; one on keys with `ERR_INVALID_KEY`; one that is given values with `ERR_UNSUPPORTED_VALUE`. An error's
+ * `outcome` says whether it has happened all the same. The README has the list of codes.
+ */
+// Each action's file adds its method here.
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface CacheActions<V> {}
 
@@ -30,7 +39,7 @@ export interface SpecialReplies<V, M extends readonly unknown[]> {}
 export interface CallOptions {
   /** How long the caller waits, in milliseconds or as `'5s'`. Default 5 s. It bounds the wait, never the work. */
   timeout?: Duration | undefined
-  /** Rejects the call with the signal's reason. */
+  /** Rejects the call with the signal's reason when it is aborted; the work goes on. */
   signal?: AbortSignal | undefined
   /** This node only. */
   local?: boolean | undefined

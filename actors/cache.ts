@@ -44,20 +44,54 @@ export interface CacheDescriptor {
 /** A cache, on one thread. Values come back as deep copies. */
 export interface Cache<V> extends CacheActions<V>, CacheStream<V>, AsyncDisposable {
   readonly name: string
-  /** Sends an action as a message and resolves with its result. `timeout` and `signal` are options of the call, not of the message. */
+  /**
+   * Sends an action as a message and resolves with its result. `timeout` and `signal` are options of the call, not of the message.
+   *
+   * @example
+   * await users.ask(['incr', 'logins', 2], { timeout: '1s' })    // → 2
+   */
   ask<const M extends CacheMessage<V>>(message: M, options?: AskOptions): Promise<CacheReply<V, M>>
-  /** Sends an action as a message, without a reply. True if it was queued, false (and counted) if the mailbox was full. */
+  /**
+   * Sends an action as a message, without a reply. True if it was queued, false (and counted) if the mailbox was full.
+   *
+   * @example
+   * users.tell(['expire', 'ada', '1h'])    // → true
+   */
   tell(message: CacheMessage<V>): boolean
   /**
    * The value of a key, read from shared memory at once; `undefined` if it is missing. Does not wait for this thread's own
-   * unanswered writes. Throws `ERR_BUSY` if the entry is rewritten without pause for 100 ms.
+   * unanswered writes.
+   *
+   * Errors: `ERR_BUSY` if the entry is rewritten without pause for 100 ms.
+   *
+   * @example
+   * users.getSync('ada')    // → { name: 'Ada', age: 36, visits: 1 }
    */
   getSync(key: Key): V | undefined
-  /** Whether there is an entry, as `getSync`. */
+  /**
+   * Whether there is an entry, as `getSync`.
+   *
+   * @example
+   * users.existsSync('eve')    // → false
+   */
   existsSync(key: Key): boolean
-  /** What another thread of the application needs for a handle of its own: for one thread, once. */
+  /**
+   * What another thread of the application needs for a handle of its own: for one thread, once. To be made on the thread that started the cache.
+   *
+   * @example
+   * const { descriptor, transfer } = users.attachment()
+   * worker.postMessage({ users: descriptor }, transfer)
+   * // There: const users = await attachCache<User>(message.users)
+   */
   attachment(): Attachment
-  /** Stops the cache after what is queued was done, at most 5 s; then everything answers `ERR_STOPPED`, everywhere. May be called twice. */
+  /**
+   * Stops the cache after what is queued was done, at most 5 s; then everything answers `ERR_STOPPED`, everywhere. May be called twice.
+   *
+   * @example
+   * const orders = await startCache('orders', { memory: '1mb' })
+   * await orders.stop()
+   * users.getSync('bob')?.age    // → 16
+   */
   stop(): Promise<void>
 }
 

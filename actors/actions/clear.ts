@@ -4,7 +4,13 @@ import { COUNTER } from '../counters.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Removes all entries. Resolves with how many there were. */
+    /**
+     * Removes all entries. Resolves with how many there were.
+     *
+     * @example
+     * await users.clear()      // → 2
+     * await users.isEmpty()    // → true
+     */
     clear(options?: CallOptions): Promise<number>
   }
 }

@@ -5,7 +5,13 @@ import type { Key } from '../../runtime/codec/key.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Takes from the number of a key and resolves with the difference; otherwise as `incr`. */
+    /**
+     * Takes from the number of a key and resolves with the difference; otherwise as `incr`.
+     *
+     * @example
+     * await users.incr('stock:tea', 10)
+     * await users.decr('stock:tea', 3)    // → 7
+     */
     decr<N extends number | bigint = number>(key: Key, by?: N, options?: IncrOptions<N>): Promise<N extends bigint ? bigint : number>
   }
   interface SpecialReplies<V, M extends readonly unknown[]> {

@@ -7,7 +7,12 @@ import { keysOf } from './get-many.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Removes several keys, each on its own. Resolves with how many were there. */
+    /**
+     * Removes several keys, each on its own. Resolves with how many were there.
+     *
+     * @example
+     * await users.delMany(['ada', 'eve'])    // → 1
+     */
     delMany(keys: readonly Key[], options?: CallOptions): Promise<number>
   }
 }

@@ -4,7 +4,13 @@ import type { Key } from '../../runtime/codec/key.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Removes a key. Resolves with whether it was there. */
+    /**
+     * Removes a key. Resolves with whether it was there.
+     *
+     * @example
+     * await users.del('ada')    // → true
+     * await users.del('ada')    // → false
+     */
     del(key: Key, options?: CallOptions): Promise<boolean>
   }
 }

@@ -4,7 +4,12 @@ import type { Key } from '../../runtime/codec/key.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Whether there is an entry of the key. */
+    /**
+     * Whether there is an entry of the key.
+     *
+     * @example
+     * await users.exists('ada')    // → true
+     */
     exists(key: Key, options?: CallOptions): Promise<boolean>
   }
 }

@@ -9,6 +9,11 @@ declare module '../action.js' {
     /**
      * Lets an entry expire at a time of the wall clock: a `Date`, or milliseconds since 1970. A time in the past removes it
      * at once. The time is converted here, once: a later jump of the wall clock changes nothing. Resolves with whether it was there.
+     *
+     * @example
+     * await users.expireAt('ada', new Date(Date.now() + 60_000))    // → true
+     * await users.expireAt('ada', 0)                                // → true
+     * await users.exists('ada')                                     // → false
      */
     expireAt(key: Key, time: number | Date, options?: CallOptions): Promise<boolean>
   }

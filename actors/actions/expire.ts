@@ -8,6 +8,10 @@ declare module '../action.js' {
     /**
      * Gives an entry a time to live from now; `null` for none. Not positive: it is removed at once. Its modified time is
      * now. Resolves with whether it was there.
+     *
+     * @example
+     * await users.expire('ada', '5m')    // → true
+     * await users.expire('eve', '5m')    // → false
      */
     expire(key: Key, ttl: Expire, options?: CallOptions): Promise<boolean>
   }

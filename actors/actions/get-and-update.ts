@@ -12,7 +12,10 @@ import type { Key } from '../../runtime/codec/key.js'
 export type FunctionOptions<A extends unknown[]> = CallOptions & {
   /** How long the function may run. Default: the cache's `functionTimeout`. */
   functionTimeout?: Duration | undefined
-} & ([] extends A ? { args?: A } : { args: A })
+} & ([] extends A ? {
+  /** The function's further arguments. */
+  args?: A
+} : { args: A })
 
 /** What a function that updates a value of type `V` may return. */
 export type Updated<V> = V | Commit<V> | Ignore<unknown> | undefined
@@ -24,7 +27,10 @@ export type Synchronous<R> = R extends PromiseLike<unknown> ? never : unknown
 export type ResultOf<R> = R extends Commit<infer T> | Ignore<infer T> ? T : R
 
 export type UpdateArguments<V, A extends unknown[]> = [] extends A
-  ? [options?: FunctionOptions<A> & { default?: V }]
+  ? [options?: FunctionOptions<A> & {
+    /** What the function gets for a missing key. Default `undefined`. */
+    default?: V
+  }]
   : [options: FunctionOptions<A> & { default?: V }]
 
 declare module '../action.js' {
@@ -36,6 +42,11 @@ declare module '../action.js' {
      *
      * Errors: `ERR_UNKNOWN_FUNCTION`, `ERR_FUNCTION_NOT_REGISTERED` for a closure, `ERR_FUNCTION_FAILED` with its error as `cause`,
      * `ERR_ASYNC_FUNCTION`, `ERR_FUNCTION_TIMEOUT`. Nothing is stored then.
+     *
+     * @example
+     * // visit: (user: User | undefined, by: number) => user === undefined ? ignore(undefined) : { ...user, visits: user.visits + by }
+     * await users.getAndUpdate('ada', people.visit, { args: [1] })    // → { name: 'Ada', age: 36, visits: 2 }
+     * await users.getAndUpdate('eve', people.visit, { args: [1] })    // → undefined
      */
     getAndUpdate<A extends unknown[], R extends Updated<V>>(
       key: Key, reference: FunctionReference<(value: V | undefined, ...args: A) => R> & Synchronous<R>, ...options: UpdateArguments<V, A>

@@ -15,6 +15,11 @@ declare module '../action.js' {
     /**
      * The values of several keys, in their order; `undefined` where one is missing. They all held at one moment: never half of what a
      * transaction or `putMany` has written.
+     *
+     * @example
+     * const [ada, eve] = await users.getMany(['ada', 'eve'])
+     * ada?.name    // → 'Ada'
+     * eve          // → undefined
      */
     getMany(keys: readonly Key[], options?: CallOptions): Promise<(V | undefined)[]>
   }

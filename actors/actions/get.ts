@@ -14,6 +14,11 @@ declare module '../action.js' {
     /**
      * The value of a key; the default, or `undefined`, if it is missing. Reads shared memory, without a message, unless
      * a write of this handle to the key is unanswered: then it goes behind it.
+     *
+     * @example
+     * await users.get('ada')                        // → { name: 'Ada', age: 36, visits: 1 }
+     * await users.get('eve')                        // → undefined
+     * await users.get('eve', { default: null })     // → null
      */
     get<D = undefined>(key: Key, options?: GetOptions<D>): Promise<V | D>
   }

@@ -18,6 +18,11 @@ declare module '../action.js' {
      * expiry; one that is there keeps its expiry and modified time.
      *
      * Errors: `ERR_NON_NUMERIC_VALUE` if the value is not a number, or a BigInt where `by` is a number or the reverse.
+     *
+     * @example
+     * await users.incr('logins')                           // → 1
+     * await users.incr('logins', 4)                        // → 5
+     * await users.incr('tickets', 1, { default: 1000 })    // → 1001
      */
     incr<N extends number | bigint = number>(key: Key, by?: N, options?: IncrOptions<N>): Promise<N extends bigint ? bigint : number>
   }

@@ -47,6 +47,13 @@ declare module '../action.js' {
      * Looks into the cache on this node: its options, its tree, its shards, this thread's mailboxes, its memory, an entry, what the janitor did.
      *
      * Errors: `ERR_JANITOR_DISABLED` for `['janitor', 'last']` with `expiration.interval: null`.
+     *
+     * @example
+     * const entry = await users.inspect(['entry', 'ada'])
+     * entry?.value.name                                 // → 'Ada'
+     * entry?.expires                                    // → null
+     * await users.inspect(['expired', 'count'])         // → 0
+     * console.log(await users.inspect(['memory', 'text']), (await users.inspect('cache')).shards)
      */
     inspect(what: 'cache', options?: CallOptions): Promise<Inspections<V>['cache']>
     inspect(what: 'tree', options?: CallOptions): Promise<TreeNode>

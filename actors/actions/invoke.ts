@@ -29,6 +29,11 @@ declare module '../action.js' {
      *
      * Errors: `ERR_INVALID_COMMAND` if there is no such command, or if it returns something else; otherwise as `getAndUpdate`. Nothing is
      * stored then.
+     *
+     * @example
+     * // commands: { age: { type: 'read', execute: people.age }, birthday: { type: 'write', execute: people.birthday } }
+     * await users.invoke('age', 'ada')         // → 36
+     * await users.invoke('birthday', 'ada')    // → 37
      */
     invoke<R = unknown>(command: string, key: Key, options?: InvokeOptions<V>): Promise<R>
   }

@@ -7,7 +7,12 @@ import { sync } from './sync.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Whether there is no entry, expired ones left out. */
+    /**
+     * Whether there is no entry, expired ones left out.
+     *
+     * @example
+     * await users.isEmpty()    // → false
+     */
     isEmpty(options?: CallOptions): Promise<boolean>
   }
 }

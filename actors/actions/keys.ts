@@ -8,7 +8,13 @@ import { sync } from './sync.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** All keys that have not expired; in order if the cache is `ordered`, else in none. A key that is there throughout is met exactly once. */
+    /**
+     * All keys that have not expired; in order if the cache is `ordered`, else in none. A key that is there throughout is met exactly once.
+     *
+     * @example
+     * const keys = await users.keys()
+     * keys.sort()    // → ['ada', 'bob']
+     */
     keys(options?: CallOptions): Promise<Key[]>
   }
 }

@@ -5,7 +5,13 @@ import { expire } from './expire.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Takes an entry's expiry away. Its modified time is now. Resolves with whether it was there. */
+    /**
+     * Takes an entry's expiry away. Its modified time is now. Resolves with whether it was there.
+     *
+     * @example
+     * await users.persist('bob')    // → true
+     * await users.ttl('bob')        // → null
+     */
     persist(key: Key, options?: CallOptions): Promise<boolean>
   }
 }

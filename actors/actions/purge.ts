@@ -4,7 +4,12 @@ import { sum } from './clear.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Removes all expired entries now. Resolves with how many there were. */
+    /**
+     * Removes all expired entries now. Resolves with how many there were.
+     *
+     * @example
+     * await users.purge()    // → 0
+     */
     purge(options?: CallOptions): Promise<number>
   }
 }

@@ -22,6 +22,10 @@ declare module '../action.js' {
      *
      * Errors: `ERR_TOO_LARGE`; `ERR_FULL` with the policy `none`; `ERR_TIMEOUT` if a transaction holds one of the keys for too long. Nothing has
      * changed then.
+     *
+     * @example
+     * await users.putMany([['eve', { name: 'Eve', age: 30, visits: 0 }], ['tom', { name: 'Tom', age: 12, visits: 0 }]], { expire: '1h' })
+     * await users.size()    // → 4
      */
     putMany(pairs: Iterable<readonly [Key, V]>, options?: PutManyOptions): Promise<void>
   }

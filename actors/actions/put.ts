@@ -18,6 +18,11 @@ declare module '../action.js' {
      * or with whether it was stored if `if` is given.
      *
      * Errors: `ERR_TOO_LARGE`; `ERR_FULL` with the policy `none`. Nothing has changed then.
+     *
+     * @example
+     * const eve = { name: 'Eve', age: 30, visits: 0 }
+     * await users.put('eve', eve, { expire: '5m' })      // → true
+     * await users.put('eve', eve, { if: 'absent' })      // → false
      */
     put(key: Key, value: V, options?: PutOptions): Promise<boolean>
   }

@@ -7,6 +7,11 @@ declare module '../action.js' {
     /**
      * Lets the time to live that an entry was last given start again from now; one without has none afterwards too. Its
      * modified time is now. Resolves with whether it was there.
+     *
+     * @example
+     * await users.expire('ada', '5m')
+     * // Later: five minutes more from now.
+     * await users.refresh('ada')    // → true
      */
     refresh(key: Key, options?: CallOptions): Promise<boolean>
   }

@@ -12,7 +12,13 @@ export interface SizeOptions extends CallOptions {
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** How many entries there are. */
+    /**
+     * How many entries there are.
+     *
+     * @example
+     * await users.size()                       // → 2
+     * await users.size({ expired: false })     // → 2
+     */
     size(options?: SizeOptions): Promise<number>
   }
 }

@@ -36,6 +36,11 @@ declare module '../action.js' {
      * What the cache has counted, with the option `stats: true`.
      *
      * Errors: `ERR_STATS_DISABLED` without it.
+     *
+     * @example
+     * await users.get('ada')
+     * const { hits, misses, hitRate, calls } = await users.stats()
+     * console.log(`${hits} hits, ${misses} misses (${hitRate}), ${calls.get} calls of get`)
      */
     stats(options?: CallOptions): Promise<CacheStats>
   }

@@ -36,6 +36,10 @@ export interface CacheStream<V> {
    * arguments too, rejects the first `next`.
    *
    * Errors: `ERR_INVALID_ARGUMENT` with the `path` of what is wrong in a query; as `getAndUpdate` for a function.
+   *
+   * @example
+   * for await (const { key, value } of users.stream({ where: { value: { age: { $gte: 18 } } } })) console.log(key, value.name)
+   * for await (const name of users.stream({ where: people.isAdult, select: 'key' })) console.log(name)
    */
   stream<const S extends Select | undefined = undefined, R = unknown>(options?: StreamOptions<V, S, R>): AsyncGenerator<Selected<V, S>, void, undefined>
 }

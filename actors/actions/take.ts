@@ -4,7 +4,13 @@ import type { Key } from '../../runtime/codec/key.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** The value of a key, which is removed; `undefined` if it is missing. */
+    /**
+     * The value of a key, which is removed; `undefined` if it is missing.
+     *
+     * @example
+     * await users.take('ada')      // → { name: 'Ada', age: 36, visits: 1 }
+     * await users.exists('ada')    // → false
+     */
     take(key: Key, options?: CallOptions): Promise<V | undefined>
   }
 }

@@ -4,7 +4,12 @@ import type { Key } from '../../runtime/codec/key.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Sets an entry's modified time to now; its expiry stays where it was. Resolves with whether it was there. */
+    /**
+     * Sets an entry's modified time to now; its expiry stays where it was. Resolves with whether it was there.
+     *
+     * @example
+     * await users.touch('ada')    // → true
+     */
     touch(key: Key, options?: CallOptions): Promise<boolean>
   }
 }

@@ -27,6 +27,12 @@ declare module '../action.js' {
      *
      * Errors: `ERR_TIMEOUT`, with nothing done, if the keys are not free in time; `ERR_KEY_NOT_LOCKED` for another key, `ERR_NOT_IN_TRANSACTION` for an
      * action on the whole cache; `ERR_FUNCTION_FAILED` with the function's error as `cause`, `ERR_FUNCTION_TIMEOUT`, `ERR_UNKNOWN_FUNCTION`.
+     *
+     * @example
+     * // give(tx, from, to, visits) reads both with tx.getMany, and writes both with tx.put
+     * await users.transaction(['ada', 'bob'], people.give, { args: ['ada', 'bob', 1] })    // → true
+     * const bob = await users.get('bob')
+     * bob?.visits    // → 1
      */
     transaction<A extends unknown[], R>(
       keys: readonly Key[], reference: FunctionReference<(tx: Transaction<V>, ...args: A) => R>, ...options: TransactionArguments<A>

@@ -4,7 +4,14 @@ import type { Key } from '../../runtime/codec/key.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Milliseconds that an entry has left, `null` if it has no expiry, `undefined` if it is missing. */
+    /**
+     * Milliseconds that an entry has left, `null` if it has no expiry, `undefined` if it is missing.
+     *
+     * @example
+     * await users.ttl('ada')    // → null
+     * await users.ttl('eve')    // → undefined
+     * const leftMs = await users.ttl('bob')
+     */
     ttl(key: Key, options?: CallOptions): Promise<number | null | undefined>
   }
 }

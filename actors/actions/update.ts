@@ -4,7 +4,13 @@ import type { Key } from '../../runtime/codec/key.js'
 
 declare module '../action.js' {
   interface CacheActions<V> {
-    /** Stores a value under a key that is there; its expiry and modified time stay. Resolves with whether it was there. */
+    /**
+     * Stores a value under a key that is there; its expiry and modified time stay. Resolves with whether it was there.
+     *
+     * @example
+     * await users.update('bob', { name: 'Bob', age: 17, visits: 0 })    // → true
+     * await users.update('eve', { name: 'Eve', age: 30, visits: 0 })    // → false
+     */
     update(key: Key, value: V, options?: CallOptions): Promise<boolean>
   }
 }
