@@ -9,6 +9,10 @@ declare module '../action.js' {
     /**
      * All entries that have not expired, as `{ key, value, modified, expires }`; in order of their keys if the cache is `ordered`. They are
      * read while others write: see `stream`, which does not hold them all. `timeout`, if given, bounds the whole call.
+     *
+     * @example
+     * const entries = await users.export()
+     * entries.map(({ key }) => key).sort()    // → ['ada', 'bob']
      */
     export(options?: CallOptions): Promise<Entry<V>[]>
   }

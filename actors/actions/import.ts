@@ -28,6 +28,11 @@ declare module '../action.js' {
      *
      * Errors: `ERR_INVALID_ARGUMENT`, `ERR_INVALID_KEY`, `ERR_UNSUPPORTED_VALUE`, `ERR_TOO_LARGE` with the `index` of the entry, and nothing was
      * stored; later ones, such as `ERR_FULL` with the policy `none`, have `outcome: 'unknown'`.
+     *
+     * @example
+     * const entries = await users.export()
+     * await users.clear()
+     * await users.import(entries)    // → 2
      */
     import(entries: Iterable<ImportedEntry<V>>, options?: CallOptions): Promise<number>
   }
