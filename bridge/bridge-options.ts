@@ -90,12 +90,19 @@ export interface TlsOptions {
   cert: Pem
   /** The authority that has to have signed the peers' certificates. */
   ca: Pem
+  /** If the key is encrypted. */
+  passphrase?: string
 }
 
 /** Reads keys and certificates, and makes sure that they can be used together. */
 export function readTls(value: unknown, option = 'tls'): TlsSetting {
-  const own = ownOptions(value, ['key', 'cert', 'ca'], option)
-  const setting = { key: readPem(own['key'], inside(option, 'key')), cert: readPem(own['cert'], inside(option, 'cert')), ca: readPem(own['ca'], inside(option, 'ca')) }
+  const own = ownOptions(value, ['key', 'cert', 'ca', 'passphrase'], option)
+  const { passphrase } = own
+  if (passphrase !== undefined && (typeof passphrase !== 'string' || passphrase === '')) throw invalidSecret(inside(option, 'passphrase'), 'a string that is not empty')
+  const setting: TlsSetting = {
+    key: readPem(own['key'], inside(option, 'key')), cert: readPem(own['cert'], inside(option, 'cert')), ca: readPem(own['ca'], inside(option, 'ca')),
+    ...passphrase !== undefined && { passphrase },
+  }
   try {
     createSecureContext({ ...setting, minVersion: 'TLSv1.3' })
   } catch (error) {

@@ -204,7 +204,7 @@ export class Handshake {
       case REFUSAL.protection: return unauthenticated('one of the two has a secret or TLS and the other has not; set both alike')
       case REFUSAL.proof: return unauthenticated('it has another secret, or somebody changed what was said; give all nodes the same secret')
       case REFUSAL.name: return notThatNode(peer, undefined)
-      case REFUSAL.busy: return new CacheError('ERR_NODE_UNREACHABLE', `node '${peer}' has too many connections; it is tried again`, { node: peer })
+      case REFUSAL.busy: return new CacheError('ERR_NODE_UNREACHABLE', `node '${peer}' has as many peers as it can have`, { node: peer })
     }
   }
 }

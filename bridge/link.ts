@@ -6,7 +6,7 @@ import type { Timers } from '../runtime/clock.js'
 import { CacheError } from '../runtime/errors.js'
 import { closeFrame, FRAME_HEAD_BYTES, FRAME_TYPE, FrameReader, makeFrame, MAX_FRAME_BYTES, type FrameType } from './frame.js'
 import { Handshake, type Agreement, type HandshakeSetting } from './handshake.js'
-import { VERDICT, type Proof, type Verdict } from './hello.js'
+import { VERDICT, type Proof, type Refusal, type Verdict } from './hello.js'
 import type { FrameSink } from './outbox.js'
 import { checksum, macSeal, type Seal } from './seal.js'
 import type { Connection } from './transport.js'
@@ -71,6 +71,12 @@ export class Link implements FrameSink {
   send(frame: Buffer, end: number, release: () => void): boolean {
     const length = closeFrame(frame, end, FRAME_TYPE.data, this.#counter++, this.#seal)
     return this.connection.write(frame.subarray(0, length), release)
+  }
+
+  /** A responder's answer to a claim that it cannot even judge. */
+  refuse(reason: Refusal): void {
+    this.#sendNow(FRAME_TYPE.refuse, Buffer.of(reason))
+    this.close()
   }
 
   /** Ends the handshake with an error. */

@@ -8,7 +8,7 @@
 import type { Timers } from '../runtime/clock.js'
 import { CacheError } from '../runtime/errors.js'
 import type { Agreement, HandshakeSetting } from './handshake.js'
-import { MAX_NAME_LENGTH, VERDICT, type Proof, type Terms } from './hello.js'
+import { MAX_NAME_LENGTH, REFUSAL, VERDICT, type Proof, type Terms } from './hello.js'
 import { Link } from './link.js'
 import { Peer, type DownReason, type PeerState } from './peer.js'
 import { warnOfThrown } from './settle.js'
@@ -146,7 +146,7 @@ export class Membership {
     })
   }
 
-  /** Names of the peers that are up, in ascending order. */
+  /** Names of the peers that are not down, in ascending order: the connection to one may be lost for the moment. */
   up(): string[] {
     return [...this.#efforts.values()].filter(({ peer }) => peer.state !== 'down').map(({ peer }) => peer.name).sort()
   }
@@ -246,7 +246,7 @@ export class Membership {
     try {
       effort = this.#effortFor(name)
     } catch {
-      return link.destroy()
+      return link.refuse(REFUSAL.busy)
     }
     this.#judge(effort, link, claim, since)
   }

@@ -45,8 +45,9 @@ const SHORT_COPY_BYTES = 48
 export class Outbox {
   /** The order of the last request of which anything was handed to the connection. */
   sentOrder = 0
-  /** Frames handed to the connection. */
+  /** Frames handed to the connection, and those whose memory it has given back. */
   frames = 0
+  released = 0
   readonly #sink: FrameSink
   readonly #endOfBody: number
   readonly #beforeFlush: () => void
@@ -195,7 +196,10 @@ export class Outbox {
   #send(sheet: Sheet): void {
     if (sheet.order > this.sentOrder) this.sentOrder = sheet.order
     this.frames++
-    this.#writable = this.#sink.send(sheet.bytes, sheet.end, () => giveBack(sheet))
+    this.#writable = this.#sink.send(sheet.bytes, sheet.end, () => {
+      this.released++
+      giveBack(sheet)
+    })
   }
 }
 

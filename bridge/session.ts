@@ -57,6 +57,7 @@ export class Session {
   #ended = false
   #notesTaken = 0
   #framesAtTick = 0
+  #releasedAtTick = 0
   #silentTicks = 0
   #stuckTicks = 0
 
@@ -138,10 +139,12 @@ export class Session {
   tick(): void {
     if (this.#ended) return
     if (++this.#silentTicks >= TICKS_OF_SILENCE) return this.#end({ reason: 'silent', error: new CacheError('ERR_NODE_DOWN', `node '${this.#peer}' gave no sign of life`, { node: this.#peer }) })
-    if (this.#outbox.writable) this.#stuckTicks = 0
+    // A slow connection is not a dead one.
+    if (this.#outbox.writable || this.#outbox.released !== this.#releasedAtTick) this.#stuckTicks = 0
     else if (++this.#stuckTicks >= TICKS_OF_SILENCE) return this.#end({ reason: 'silent', error: new CacheError('ERR_NODE_DOWN', `node '${this.#peer}' took nothing that was sent to it`, { node: this.#peer }) })
     if (this.#outbox.frames === this.#framesAtTick) this.#outbox.beat()
     this.#framesAtTick = this.#outbox.frames
+    this.#releasedAtTick = this.#outbox.released
     // Somewhat later than the deadline, because the reply that would have met it may still have been made in time.
     this.#inbound.lapse(this.#timers.now(), (id) => this.refuse(id, FAILURE.unanswered))
   }

@@ -13,6 +13,8 @@ export interface TlsSetting {
   readonly key: string
   readonly cert: string
   readonly ca: string
+  /** Of the key. */
+  readonly passphrase?: string
 }
 
 export interface TcpSetting {
@@ -29,7 +31,7 @@ const MAX_HALF_OPEN = 128
 const TLS_LIMIT_MS = 5000
 
 /** While a socket has more bytes than this to send, it takes no more. */
-const MAX_UNSENT_BYTES = 1 << 20
+const MAX_UNSENT_BYTES = 1 << 18
 
 /** How long the other end has to end a connection that was closed here. */
 const CLOSE_MS = 1000

@@ -9,16 +9,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { tcp, type TcpOptions } from '../../bridge/index.js'
+import { nats, tcp, type BridgeDescriptor, type NatsOptions, type TcpOptions } from '../../bridge/index.js'
 import type { Membership } from '../../bridge/membership.js'
 import type { Peer } from '../../bridge/peer.js'
 import { createMembership } from '../../bridge/transports.js'
 import { makeCertificates } from '../bridge/certificates.js'
 import { freePort } from '../bridge/free-port.js'
+import { NatsServer } from '../bridge/nats-server.js'
 
 const SECRET = 'a secret for measuring only'
 
-const KINDS = ['tcp', 'unix', 'tls'] as const
+const KINDS = ['tcp', 'unix', 'tls', 'nats'] as const
 export type Kind = (typeof KINDS)[number]
 
 export interface Measured {
@@ -27,36 +28,48 @@ export interface Measured {
   medianUs: number
 }
 
+type Options = { tcp: TcpOptions } | { nats: NatsOptions }
+
 interface Ends {
-  server: TcpOptions
-  client: TcpOptions
+  server: Options
+  client: Options
+  close: () => Promise<void>
+}
+
+function describe(options: Options): BridgeDescriptor {
+  return 'tcp' in options ? tcp(options.tcp) : nats(options.nats)
 }
 
 /** Two processes' options. */
 async function endsOf(kind: Kind, folder: string): Promise<Ends> {
+  if (kind === 'nats') {
+    const server = await NatsServer.start()
+    const options = { nats: { servers: server.url, secret: SECRET } }
+    return { server: options, client: options, close: () => server.kill() }
+  }
   const address = kind === 'unix' ? join(folder, 'bench.sock') : `127.0.0.1:${await freePort()}`
   const tls = kind === 'tls' ? makeCertificates(folder, ['a', 'b']) : undefined
   const end = (name: string): TcpOptions => ({ secret: SECRET, ...tls !== undefined && { tls: tls[name]! } })
-  return { server: { ...end('b'), listen: address }, client: { ...end('a'), peers: { b: address } } }
+  return { server: { tcp: { ...end('b'), listen: address } }, client: { tcp: { ...end('a'), peers: { b: address } } }, close: () => Promise.resolve() }
 }
 
-function start(name: string, options: TcpOptions, request: (peer: Peer, ticket: number, bytes: Buffer, start: number, end: number) => void): Membership {
-  return createMembership(tcp(options).settings(), {
+function start(name: string, options: Options, request: (peer: Peer, ticket: number, bytes: Buffer, start: number, end: number) => void): Membership {
+  return createMembership(describe(options).settings(), {
     name, failureTimeoutMs: 5000, connectTimeoutMs: 5000,
     handlers: { event: () => undefined, note: () => undefined, request: (peer, ticket, _, bytes, start, end) => request(peer, ticket, bytes, start, end) },
   })
 }
 
 /** The other process: gives back what it gets. */
-async function serve(options: TcpOptions): Promise<void> {
+async function serve(options: Options): Promise<void> {
   await start('b', options, (peer, ticket, bytes, from, to) => peer.reply(ticket, bytes, from, to)).start()
   process.send!('ready')
 }
 
 export async function measureBridge(kind: Kind, { seconds, flight, bytes }: { seconds: number; flight: number; bytes: number }): Promise<Measured> {
   const folder = mkdtempSync(join(tmpdir(), 'bridge-'))
-  const { server, client } = await endsOf(kind, folder)
-  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [], { env: { ...process.env, BRIDGE_BENCH: JSON.stringify(server) } })
+  const { server, client, close } = await endsOf(kind, folder)
+  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [], { execArgv: [], env: { ...process.env, BRIDGE_BENCH: JSON.stringify(server) } })
   const membership = start('a', client, () => undefined)
   try {
     await new Promise<void>((resolve, reject) => {
@@ -71,6 +84,7 @@ export async function measureBridge(kind: Kind, { seconds, flight, bytes }: { se
   } finally {
     await membership.stop()
     child.kill()
+    await close()
     rmSync(folder, { recursive: true })
   }
 }
@@ -106,7 +120,7 @@ async function latency(peer: Peer, body: Buffer, seconds: number): Promise<numbe
 }
 
 if (process.env['BRIDGE_BENCH'] !== undefined) {
-  await serve(JSON.parse(process.env['BRIDGE_BENCH']) as TcpOptions)
+  await serve(JSON.parse(process.env['BRIDGE_BENCH']) as Options)
 } else if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { seconds: { type: 'string', default: '2' }, flight: { type: 'string', default: '256' }, bytes: { type: 'string', default: '100' } } })
   for (const kind of KINDS) {

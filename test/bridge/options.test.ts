@@ -33,6 +33,7 @@ const WRONG: [bridge: string, option: string, values: unknown[], options: (value
   ['tcp', 'peers.__proto__', ['127.0.0.1:1'], (address) => ({ peers: JSON.parse(`{"__proto__":"${String(address)}"}`) as unknown })],
   ['tcp', 'tls', [null, 5, true, [], 'x'], (tls) => ({ tls })],
   ['tcp', 'tls.crt', ['x'], (crt) => ({ tls: { crt } })],
+  ['tcp', 'tls.passphrase', ['', 5, null], (passphrase) => ({ tls: { passphrase } })],
   ['nats', 'prefix', ['', '.', 'a.', '.a', 'a..b', 'a b', 'a.*', '>', ...STRANGE], (prefix) => ({ prefix })],
   ['nats', 'peers', [null, 5, 'a', {}, true], (peers) => ({ peers })],
   ['nats', 'peers.0', ['', 'a/b', 5, null], (name) => ({ peers: [name] })],

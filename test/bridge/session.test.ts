@@ -1,8 +1,11 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { deflateRawSync } from 'node:zlib'
 import { ENVELOPE, FAILURE, GOODBYE, writeHead, writeWord, type EnvelopeKind } from '../../bridge/envelope.js'
 import { MAX_FRAME_BYTES } from '../../bridge/frame.js'
-import { decodeValue } from '../../runtime/codec/value.js'
+import { Scratch } from '../../runtime/codec/scratch.js'
+import { TAG } from '../../runtime/codec/tags.js'
+import { decodeValue, encodeValue } from '../../runtime/codec/value.js'
 import { rejected, thrown } from '../actors/expectations.js'
 import { bridgeFuzz } from '../races/bridge-fuzz.js'
 import { expectNone } from '../races/script.js'
@@ -246,6 +249,24 @@ describe('a session', () => {
     expect(a.ends.map(({ reason }) => reason)).to.deep.equal(['silent'])
   })
 
+  it('takes a slow peer for a slow one: while anything goes out, nobody is dead', async () => {
+    const { a, b, pipes } = await sessionPair()
+    pipes[0].writable = false
+    for (let tick = 0; tick < 20; tick++) {
+      expect(a.note(String(tick))).to.equal(true)
+      await settle()
+      pipes[0].drain()
+      await settle()
+      pipes[0].writable = false
+      a.note('next')
+      await settle()
+      a.session.tick()
+      b.session.tick()
+      await settle()
+    }
+    expect(a.ends).to.deep.equal([])
+  })
+
   it('holds requests back while the peer takes no replies, and lets them run in order afterwards', async () => {
     const { a, b, pipes, timers } = await sessionPair({ terms: [{ ...TERMS, messageBytes: 1 << 20 }, TERMS] })
     const size = 1 << 20
@@ -352,9 +373,34 @@ describe('a session with a peer that breaks the protocol', () => {
     expect(b.requests).to.deep.equal([])
   })
 
+  it('does not take bytes for a sign of life: one that says a byte at a time, and never a frame, is silent', async () => {
+    const { b, pipes } = await sessionAndStranger()
+    const frame = Buffer.alloc(60_000)
+    frame.writeUInt32LE(60_000)
+    frame.set([1, 4], 4)
+    for (let tick = 0; tick < 5; tick++) {
+      expect(b.ends).to.deep.equal([])
+      for (let byte = 0; byte < 8; byte++) pipes[1].deliver(frame.subarray(tick * 8 + byte, tick * 8 + byte + 1))
+      b.session.tick()
+    }
+    expect(b.ends).to.have.lengthOf(1)
+    expect(b.ends[0]).to.include({ reason: 'silent' })
+  })
+
   it('hands contents on as they are: what is in them is the codec\'s to refuse', async () => {
     const { b, send } = await sessionAndStranger()
-    const hostile = [Buffer.alloc(0), Buffer.alloc(60_000, 0xff), Buffer.from('ÿþ', 'latin1'), Buffer.alloc(50_000, 1)]
+    const nested = new Scratch()
+    const deep: unknown[] = []
+    for (let depth = 0, inner = deep; depth < 400; depth++) inner.push(inner = [])
+    encodeValue(deep, nested)
+    const array = nested.bytes[0]!
+    const hostile = [
+      Buffer.alloc(0), Buffer.alloc(60_000, 0xff), Buffer.from('ÿþ', 'latin1'), Buffer.alloc(50_000, 1),
+      Buffer.concat([nested.bytes.subarray(0, 400), Buffer.alloc(50_000, nested.bytes.subarray(0, 2))]), // nested 25,000 deep
+      Buffer.from([array, 0xff, 0xff, 0xff, 0xff, 0x0f]), // 2^32 − 1 elements
+      Buffer.from([array, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00]), // an overlong count
+      Buffer.from([TAG.compressed, 0xff, 0xff, 0xff, 0x1f, ...deflateRawSync(Buffer.alloc(1 << 20))]), // more than it says, or less
+    ]
     await send(...hostile.map((content, slot) => envelope(ENVELOPE.note, slot, content)))
     expect(b.notes).to.have.lengthOf(hostile.length)
     for (const note of b.notes) {

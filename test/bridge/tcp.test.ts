@@ -71,6 +71,13 @@ describe('over sockets', function () {
     }
   })
 
+  it('a node whose list has its own address under another name does not talk to itself', async () => {
+    const listen = await address()
+    const a = await start('a', { listen, peers: { a: listen, b: listen }, secret: SECRET })
+    expect((await reason(a, 'b')).message).to.include('correct \'peers\'')
+    expect(a.events).to.deep.equal([])
+  })
+
   it('a port that the system chose is told', async () => {
     const b = await start('b', { listen: '127.0.0.1:0' })
     expect(b.membership.address).to.match(/^127\.0\.0\.1:\d+$/).and.to.not.match(/:0$/)
