@@ -10,6 +10,7 @@ import { exists } from './actions/exists.js'
 import { expireAt } from './actions/expire-at.js'
 import { expire } from './actions/expire.js'
 import { exportEntries } from './actions/export.js'
+import { fetch } from './actions/fetch.js'
 import { getAndUpdate } from './actions/get-and-update.js'
 import { getMany } from './actions/get-many.js'
 import { get } from './actions/get.js'
@@ -20,6 +21,7 @@ import { inspect } from './actions/inspect.js'
 import { invoke } from './actions/invoke.js'
 import { isEmpty } from './actions/is-empty.js'
 import { keys } from './actions/keys.js'
+import { loaded } from './actions/loaded.js'
 import { lock } from './actions/lock.js'
 import { persist } from './actions/persist.js'
 import { purge } from './actions/purge.js'
@@ -40,10 +42,10 @@ import { update } from './actions/update.js'
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, getAndUpdate, invoke, transaction, exportEntries, importEntries, inspect, stats,
+  refresh, touch, clear, purge, fetch, getAndUpdate, invoke, transaction, exportEntries, importEntries, inspect, stats,
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch, importRecords]
+const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch, loaded, importRecords]
 
 numberActions(ACTIONS, INTERNAL)

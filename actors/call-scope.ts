@@ -1,7 +1,10 @@
 /** What a function that runs outside the shards is inside of: known to everything that it calls, also after it has waited. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { LoadedKey } from './load-waits.js'
 
 export interface CallScope {
+  /** The load that it is the function of. */
+  readonly load: LoadedKey | undefined
   /** Waits for an answer of the cache: the call holds no slot of its thread meanwhile. Settles as `promise` does. */
   wait<T>(promise: Promise<T>): Promise<T>
   /** Ends the call with an error, wherever its function is. Nothing happens if it is over. */

@@ -23,6 +23,7 @@ import { checkCallOptions, type Action, type CallOptions } from './action.js'
 import { currentScope } from './call-scope.js'
 import { COUNTER, Counters } from './counters.js'
 import type { CacheConfig } from './options.js'
+import { together } from './together.js'
 import type { TRANSACTION_BUFFERS } from './slots.js'
 import type { TransactionPlan } from './transaction.js'
 
@@ -38,6 +39,8 @@ export interface CacheDescription {
   sweeps?: SharedArrayBuffer
   /** The buffers of its transactions. */
   transactions: Record<keyof typeof TRANSACTION_BUFFERS, SharedArrayBuffer>
+  /** Which of its loads wait for which. */
+  loadWaits: SharedArrayBuffer
 }
 
 /** A key and what is stored under it, encoded. */
@@ -76,6 +79,8 @@ export class Caller {
   shard = 0
   /** Messages are told, not asked: `send` returns whether they were queued. */
   telling = false
+  /** Loads that this handle waits for, by key: calls for one key share one. */
+  readonly loads = new Map<string, Promise<Uint8Array>>()
   /** Added to the code of every message: the slot and generation of the transaction that they are parts of. */
   protected part = 0
 
@@ -149,6 +154,15 @@ export class Caller {
     if (this.readers[this.shard]!.state !== TABLE_STATE.running) this.refuseIfStopped()
   }
 
+  /** As `key`, of a key that is encoded already. */
+  encodedKey(key: Uint8Array): void {
+    this.noKey()
+    this.restBytes(key)
+    this.#keyEnd = this.#valueEnd = this.scratch.end
+    this.hash = hash32(this.scratch.bytes, 0, this.#keyEnd, this.#seed)
+    this.shard = this.#shardCount === 1 ? 0 : shardOf(this.hash, this.#shardCount)
+  }
+
   /** Begins a message that is not about one key. */
   noKey(): void {
     this.refuseIfStopped()
@@ -179,13 +193,20 @@ export class Caller {
     throw new CacheError('ERR_TOO_LARGE', `a key of ${this.#keyEnd} encoded bytes; this cache takes ${maxKeyBytes}`, { bytes: this.#keyEnd, limit: maxKeyBytes })
   }
 
+  /** As `value`, of a value that is encoded already, and of any size. */
+  encodedValue(value: Uint8Array): void {
+    this.restBytes(value)
+    if (value.length > this.#compressOver) compressValue(this.scratch, this.#keyEnd)
+    this.#valueEnd = this.scratch.end
+  }
+
   /** Encodes what else the shard's part needs. */
   rest(data: unknown): void {
     this.#encode(encodeValue, data)
   }
 
   /** The same, of bytes that need no encoding. */
-  restBytes(bytes: Buffer): void {
+  restBytes(bytes: Uint8Array): void {
     const { scratch } = this
     scratch.ensure(bytes.length)
     scratch.bytes.set(bytes, scratch.end)
@@ -357,32 +378,6 @@ export class Caller {
     const scope = currentScope()
     return scope === undefined ? pending.promise : scope.wait(pending.promise)
   }
-}
-
-/**
- * Sends something for each of `targets`: one that fails at once fails like one that fails later. If some failed and others did
- * not, what has happened is unknown as a whole.
- */
-export async function together<T>(targets: readonly T[], send: (target: T, index: number) => unknown): Promise<unknown[]> {
-  const sent = targets.map((target, index) => {
-    try {
-      return Promise.resolve(send(target, index))
-    } catch (error) {
-      // The reason of an aborted signal may be anything.
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-      return Promise.reject(error)
-    }
-  })
-  const ends = await Promise.allSettled(sent)
-  const failed = ends.find((end) => end.status === 'rejected')
-  if (failed === undefined) return ends.map((end) => (end as PromiseFulfilledResult<unknown>).value)
-  const error: unknown = failed.reason
-  if (!(error instanceof CacheError) || error.outcome === 'unknown' || ends.every((end) => end.status === 'rejected' && isWithoutEffect(end.reason))) throw error
-  throw new CacheError(error.code, error.message, { ...error, cause: error.cause, outcome: 'unknown' })
-}
-
-function isWithoutEffect(error: unknown): boolean {
-  return error instanceof CacheError && error.outcome === 'none'
 }
 
 /** A scratch that a huge value has grown is given back before the next call. */

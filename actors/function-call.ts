@@ -17,10 +17,13 @@ import { ownFunction, runOwn } from './registered-functions.js'
 
 /** What a function gets besides its arguments: made on the thread where it runs. */
 export interface Gift {
-  /** `cache`: the handle of the task's cache. `transaction`: a handle of the transaction that `data` describes. */
-  readonly what: 'cache' | 'transaction'
+  /**
+   * `cache`: the handle of the task's cache. `transaction`: a handle of the transaction that `data` describes. `load`: nothing, and what it
+   * returns is stored as the result of the load that `data` describes.
+   */
+  readonly what: 'cache' | 'transaction' | 'load'
   /** Before its arguments or behind them. */
-  readonly place: 'first' | 'last'
+  readonly place?: 'first' | 'last'
   /** Plain data, of the gift's own. */
   readonly data?: unknown
 }

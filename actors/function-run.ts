@@ -11,6 +11,8 @@ import { runInScope, type CallScope } from './call-scope.js'
 import { Commit, Ignore } from './commit.js'
 import { readExpire } from './expiry.js'
 import { giveTo } from './gifts.js'
+import { loadedKey, type LoadedKey } from './load-waits.js'
+import type { LoadTicket } from './load.js'
 import { argumentsOf, type ArrivedCall, type CallHeader, type CallReply } from './function-wire.js'
 
 /** What the thread has to offer. */
@@ -25,6 +27,7 @@ export interface FunctionPlace {
 export abstract class LimitedCall implements CallScope {
   /** Its result is decided. The function may go on. */
   over = false
+  load: LoadedKey | undefined
   #reject: ((error: CacheError) => void) | undefined
   #name = ''
 
@@ -39,6 +42,7 @@ export abstract class LimitedCall implements CallScope {
     const { header } = call
     const { name, gift } = header
     const args = argumentsOf(call)
+    if (gift?.what === 'load') this.load = loadedKey((gift.data as LoadTicket).key, header.limitMs)
     const run = place.find(header)
     return this.#limited(header, () => giveTo(gift, () => place.cache(header), async (given) => {
       if (gift?.place === 'first') args.unshift(given)
@@ -87,7 +91,7 @@ function overran({ name, limitMs }: CallHeader): CacheError {
   return new CacheError('ERR_FUNCTION_TIMEOUT', `the function '${name}' did not end within its time limit of ${limitMs} ms; make it shorter, or raise functionTimeout`, { function: name, timeout: limitMs })
 }
 
-/** What became of a function that threw. What a transaction refused is said as it is. */
+/** What became of a function that threw. What a transaction refused, and a circle of loads, are said as they are. */
 function failureOf(name: string, thrown: unknown): CacheError {
   try {
     if (thrown instanceof CacheError && REFUSALS.has(thrown.code)) return thrown
@@ -97,7 +101,7 @@ function failureOf(name: string, thrown: unknown): CacheError {
   return functionFailed(name, thrown)
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION'])
+const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION', 'ERR_DEADLOCK'])
 
 /** What a function returned, as it travels. */
 function encodeResult(name: string, result: unknown): CallReply {

@@ -1,14 +1,17 @@
 /** What functions get besides their arguments, made on the thread where they run. */
 import { callerOf, type Cache } from './cache.js'
 import type { Gift } from './function-call.js'
+import type { CallReply } from './function-wire.js'
+import { runLoad, type LoadTicket } from './load.js'
 import { runTransaction, type TransactionPlan } from './transaction.js'
 import { transactionHandle } from './transaction-handle.js'
 
 /** Calls a function with what it gets, and does what has to be done around it. */
-export async function giveTo<T>(gift: Gift | undefined, cache: () => Cache<unknown> | Promise<Cache<unknown>>, call: (given: unknown) => Promise<T>): Promise<T> {
+export async function giveTo(gift: Gift | undefined, cache: () => Cache<unknown> | Promise<Cache<unknown>>, call: (given: unknown) => Promise<CallReply>): Promise<CallReply> {
   switch (gift?.what) {
     case undefined: return call(undefined)
     case 'cache': return call(await cache())
+    case 'load': return runLoad(callerOf(await cache()), gift.data as LoadTicket, () => call(undefined))
     case 'transaction': return runTransaction(callerOf(await cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)))
   }
 }

@@ -53,5 +53,7 @@ defineRawActor<Shard>('shard', import.meta.url, {
   receive: (shard, inlet) => shard.receive(inlet),
   idle: (shard) => shard.idle(),
   durableDeferrals: true,
+  takeUp: (shard) => shard.takeUp(),
+  clientGone: (shard, client) => shard.loads.clientGone(client),
   stop: (shard) => setTableState(shard.context.buffers['table']!, TABLE_STATE.stopped),
 })

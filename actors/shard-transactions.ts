@@ -43,8 +43,6 @@ export class ShardTransactions {
   readonly #locks: Locks
   readonly #gate: Gate
   readonly #parking: Parking
-  /** What a predecessor left, until there are lanes to answer to. */
-  #left: ParkedRequest[] | undefined
 
   constructor(duties: ShardDuties, buffers: { readonly slots: SharedArrayBuffer; readonly owners: SharedArrayBuffer; readonly locks: SharedArrayBuffer; readonly parking: SharedArrayBuffer }) {
     this.#duties = duties
@@ -58,13 +56,25 @@ export class ShardTransactions {
     for (const slot of duties.writer.preparedSlots()) {
       if (stateOf(Atomics.load(this.#slots, slot)) !== SLOT_STATE.running) this.#endPrepared(slot)
     }
-    const left = this.#parking.takeUp()
-    if (left.length > 0) this.#left = left
+  }
+
+  /** Lets what a predecessor left wait again. Call it once, when there are lanes to answer to. */
+  takeUp(): void {
+    for (const parked of this.#parking.takeUp()) {
+      if (parked.wasRunning) {
+        this.replierOf(parked).finish(STATUS.crashed)
+        this.leave(parked)
+        continue
+      }
+      const claim = this.#duties.claimOf(parked)
+      if (claim === undefined) this.#duties.adopt(parked)
+      else this.#gate.add(parked, claim)
+    }
   }
 
   /** Whether any request may have to wait, and `mustWait` has to be asked. */
   get isBusy(): boolean {
-    return this.#left !== undefined || this.#gate.isBusy
+    return this.#gate.isBusy
   }
 
   /** How many requests wait. */
@@ -77,7 +87,6 @@ export class ShardTransactions {
   }
 
   mustWait(claim: Claim): boolean {
-    this.#takeUp()
     return this.#gate.mustWait(claim)
   }
 
@@ -113,7 +122,6 @@ export class ShardTransactions {
 
   /** Between messages: carries out some of those that need not wait any longer. True if there is more to do. */
   idle(): boolean {
-    this.#takeUp()
     return this.#gate.advance(ADVANCE, (parked) => {
       if (parked.isOverdue(nowMsWord(monotonicMs()))) this.replierOf(parked).finish(STATUS.expired)
       else this.#duties.carryOut(parked, this.begin(parked))
@@ -187,23 +195,6 @@ export class ShardTransactions {
   #isRunning(slot: number, generation: number): boolean {
     const word = Atomics.load(this.#slots, slot)
     return stateOf(word) === SLOT_STATE.running && lowBits(generationOfWord(word)) === generation
-  }
-
-  /** Lets what a predecessor left wait again, once there are lanes to answer to. */
-  #takeUp(): void {
-    const left = this.#left
-    if (left === undefined) return
-    this.#left = undefined
-    for (const parked of left) {
-      if (parked.wasRunning) {
-        this.replierOf(parked).finish(STATUS.crashed)
-        this.leave(parked)
-        continue
-      }
-      const claim = this.#duties.claimOf(parked)
-      if (claim === undefined) this.#duties.adopt(parked)
-      else this.#gate.add(parked, claim)
-    }
   }
 }
 

@@ -22,10 +22,12 @@ import type { TableWriter } from '../runtime/table/writer.js'
 import { CacheError } from '../runtime/errors.js'
 import { actionOf } from './action-codes.js'
 import type { Action } from './action.js'
+import { loaded } from './actions/loaded.js'
 import { VALUE_DECODER } from './caller.js'
 import { COUNTER, Counters } from './counters.js'
 import { eachInBatch } from './entry-batch.js'
 import type { Claim } from './gate.js'
+import { Loads } from './loads.js'
 import type { CacheConfig } from './options.js'
 import { ShardTransactions } from './shard-transactions.js'
 import { SweepRecord } from './sweep-record.js'
@@ -43,6 +45,7 @@ export class Shard {
   readonly writer: TableWriter
   readonly context: ActorContext & HostContext
   readonly transactions: ShardTransactions
+  readonly loads: Loads
   /** For values that the shard encodes, and copies of entries. */
   readonly scratch = new Scratch()
   /** For a reply that is encoded before anything is stored: an action that returns it replies with what is in it. */
@@ -77,6 +80,7 @@ export class Shard {
       carryOut: (request, replier) => this.#carryOut(actionOf(request.code), request, replier),
       adopt: (request) => actionOf(request.code).adopt!(this, request),
     }, buffers as unknown as ConstructorParameters<typeof ShardTransactions>[1])
+    this.loads = new Loads(this.transactions, (client) => context.inlet(client), (request) => this.hash(request))
   }
 
   /** Milliseconds since the epoch, whole. */
@@ -288,6 +292,12 @@ export class Shard {
     return more || next !== 0
   }
 
+  /** Goes on with what a predecessor had kept. */
+  takeUp(): void {
+    this.transactions.takeUp()
+    this.loads.takenUp()
+  }
+
   receive(inlet: Inlet): void {
     const action = actionOf(inlet.code)
     const { transactions } = this
@@ -311,6 +321,7 @@ export class Shard {
 
   #carryOut(action: Action, request: Inlet | ParkedRequest, replier: Replier): void {
     let result: unknown
+    if (this.loads.isBusy && action.writes) this.#noteWrite(action, request)
     try {
       if (request.slot === NO_SLOT) result = action.apply!(this, request)
       else result = this.#applyWithin(action, request)
@@ -319,6 +330,14 @@ export class Shard {
       return error instanceof CacheError && error.cause === undefined ? fail(replier, error) : this.limited(undefined, () => fail(replier, error))
     }
     if (result !== KEPT) this.answer(replier, result)
+  }
+
+  /** What is being loaded must not be stored over what is written now. */
+  #noteWrite(action: Action, request: Request): void {
+    if (action === loaded) return
+    if (action.keyed !== true) this.loads.noteWriteOfAll()
+    else if (request.aEnd > request.start) this.loads.noteWrite(this.hash(request))
+    else for (const hash of this.hashesIn(request)) this.loads.noteWrite(hash)
   }
 
   /** Carries out a part of a transaction. */

@@ -5,6 +5,7 @@ import { tableBufferBytes } from '../runtime/table/layout.js'
 import { janitorBlueprint } from './janitor.js'
 import { COUNTERS_BYTES } from './counters.js'
 import { readCacheOptions, type CacheConfig, type CacheOptions, type NodeConfig } from './options.js'
+import { LOAD_WAITS_BYTES } from './load-waits.js'
 import { locksmithBlueprint } from './locksmith.js'
 import { shardBlueprint } from './shard-actor.js'
 import { TRANSACTION_BUFFERS } from './slots.js'
@@ -46,6 +47,7 @@ export function cacheSupervisor(name: string, options?: CacheOptions, node?: Nod
 function commonBuffers(config: CacheConfig): Record<string, number> {
   return {
     ...TRANSACTION_BUFFERS,
+    loadWaits: LOAD_WAITS_BYTES,
     ...config.stats && { counters: COUNTERS_BYTES },
     ...config.intervalMs !== null && { sweeps: sweepRecordBytes(config.shards) },
   }

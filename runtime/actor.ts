@@ -114,6 +114,8 @@ export interface RawActor<S> {
   readonly durableDeferrals?: boolean
   /** Called once, when what its predecessor had taken is failed and before it takes anything: to answer what that one had deferred. */
   takeUp?(state: S, inletOf: (client: number) => Inlet | undefined): void
+  /** Called when a client has gone; what it had sent may still be in its lane. */
+  clientGone?(state: S, client: number): void
   /** Whether it takes requests at present; evented hosts only. When it does again it rings its host. Default: always. */
   accepts?(state: S): boolean
   /** Takes a port that a client handed to it (`SystemApi.connect`): a way of its own to that client, for as long as both are there. */

@@ -164,7 +164,9 @@ export class Host {
     const inlet = this.#inlet(id, client)
     if (inlet === undefined) return
     inlet.leaving = true
-    this.actors.get(id)!.forgetIfGone(inlet)
+    const actor = this.actors.get(id)!
+    actor.behaviour.raw?.clientGone?.(actor.state, client)
+    actor.forgetIfGone(inlet)
   }
 
   #inlet(id: string, client: number): HostedActor['inlets'][number] | undefined {
