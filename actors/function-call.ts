@@ -19,9 +19,9 @@ import { ownFunction, runOwn } from './registered-functions.js'
 export interface Gift {
   /**
    * `cache`: the handle of the task's cache. `transaction`: a handle of the transaction that `data` describes. `load`: nothing, and what it
-   * returns is stored as the result of the load that `data` describes.
+   * returns is stored as the result of the load that `data` describes. `update`: the value of the key that `data` names, and what it returns is stored there.
    */
-  readonly what: 'cache' | 'transaction' | 'load'
+  readonly what: 'cache' | 'transaction' | 'load' | 'update'
   /** Before its arguments or behind them. */
   readonly place?: 'first' | 'last'
   /** Plain data, of the gift's own. */

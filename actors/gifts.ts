@@ -3,6 +3,7 @@ import { callerOf, type Cache } from './cache.js'
 import type { Gift } from './function-call.js'
 import type { CallReply } from './function-wire.js'
 import { runLoad, type LoadTicket } from './load.js'
+import { runUpdate, type UpdateTicket } from './locked-update.js'
 import { runTransaction, type TransactionPlan } from './transaction.js'
 import { transactionHandle } from './transaction-handle.js'
 
@@ -12,6 +13,7 @@ export async function giveTo(gift: Gift | undefined, cache: () => Cache<unknown>
     case undefined: return call(undefined)
     case 'cache': return call(await cache())
     case 'load': return runLoad(callerOf(await cache()), gift.data as LoadTicket, () => call(undefined))
+    case 'update': return runUpdate(callerOf(await cache()), gift.data as UpdateTicket, call)
     case 'transaction': return runTransaction(callerOf(await cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)))
   }
 }

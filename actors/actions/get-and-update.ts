@@ -5,6 +5,7 @@ import { functionName, type FunctionReference } from '../../runtime/functions.js
 import { readDuration, type Duration } from '../../runtime/duration.js'
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import { isRegistered, updateLocked } from '../locked-update.js'
 import type { ENCODED, Shard } from '../shard.js'
 import type { Key } from '../../runtime/codec/key.js'
 
@@ -77,6 +78,15 @@ export const getAndUpdate: Action = {
     if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the function\'s further arguments')
     const name = functionName(reference)
     caller.key(key)
+    if (isRegistered(caller, name)) {
+      const { telling } = caller
+      caller.telling = false
+      const updated = updateLocked(caller, { key, name, args, initial, limitMs: timeoutMs }, options)
+      caller.telling = telling
+      if (!telling) return updated
+      updated.catch(() => undefined)
+      return true
+    }
     caller.rest([name, args, initial, timeoutMs])
     return caller.send(getAndUpdate, options)
   },
