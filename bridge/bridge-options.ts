@@ -3,6 +3,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { readPatterns, type NamePattern } from '../actors/name-patterns.js'
 import { CacheError, invalidArgument } from '../runtime/errors.js'
 import { inside, invalidOption, ownOptions } from '../runtime/option-checks.js'
 import { MAX_NAME_LENGTH } from './hello.js'
@@ -21,7 +22,7 @@ export interface BridgeOptions {
   secret?: string | Uint8Array
   /** Nodes of different clusters do not talk to each other. Default `'scatterhoard'`. */
   cluster?: string
-  /** Names of functions that peers may call here: `'people.*'`, with `*` for any characters. Default: all that are registered. */
+  /** Names of functions that peers may call here: `'people.*'`, with `*` for any characters and `?` for one. Default: all that are registered. */
   allow?: readonly string[]
   /** Bytes of the longest message between nodes, 64 KB to 1 GB; each node says what it takes. Default 64 MB. */
   maxMessage?: number
@@ -32,7 +33,8 @@ export const BRIDGE_NAMES = ['secret', 'cluster', 'allow', 'maxMessage'] as cons
 export interface BridgeSetting {
   readonly secret: Uint8Array | undefined
   readonly cluster: string
-  readonly allow: readonly string[] | undefined
+  /** To be asked with `matchesAny`; `undefined`: every name. */
+  readonly allow: readonly NamePattern[] | undefined
   readonly maxMessageBytes: number
 }
 
@@ -64,11 +66,11 @@ export function readNodeName(value: unknown, option: string): string {
   throw invalidOption(option, value, `a string of 1 to ${MAX_NAME_LENGTH} characters without "/"`)
 }
 
-function readAllow(value: unknown): string[] | undefined {
+function readAllow(value: unknown): NamePattern[] | undefined {
   if (value === undefined) return undefined
   if (!Array.isArray(value)) throw invalidOption('allow', value, 'an array of names of functions, such as [\'people.*\']')
-  return value.map((name: unknown, index) => {
-    if (typeof name === 'string' && name !== '') return name
+  return value.flatMap((name: unknown, index) => {
+    if (typeof name === 'string' && name !== '') return readPatterns(name, 'allow')
     throw invalidOption(inside('allow', String(index)), name, 'the name of a function, such as \'people.load\', or \'people.*\'')
   })
 }

@@ -7,15 +7,15 @@
  * a fifth more than the average.
  */
 import { mix32 } from '../../runtime/hash.js'
-import { matchesAny, type NodePattern } from './node-patterns.js'
+import { matchesAny, type NamePattern } from '../name-patterns.js'
 import { hashOfName } from './rendezvous.js'
 import { inOrder, type Router, type RouterSetting } from './router.js'
 
 export interface RingOptions {
   /** Only nodes whose names match one of these own keys. Default all. */
-  readonly includes?: readonly NodePattern[]
+  readonly includes?: readonly NamePattern[]
   /** Nodes whose names match one of these own none. Default none. */
-  readonly excludes?: readonly NodePattern[]
+  readonly excludes?: readonly NamePattern[]
   /** Points of each node. Default 256. */
   readonly virtualNodes?: number
 }

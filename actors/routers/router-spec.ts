@@ -4,11 +4,11 @@
  */
 import { functionsModuleUrl } from '../../runtime/functions.js'
 import { inside, invalidOption, numberWithin, ownOptions } from '../../runtime/option-checks.js'
+import { readPatterns } from '../name-patterns.js'
 import { customRouter } from './custom.js'
 import { jumpRouter } from './jump.js'
 import { localRouter } from './local.js'
 import { modRouter } from './mod.js'
-import { readPatterns } from './node-patterns.js'
 import { rendezvousRouter } from './rendezvous.js'
 import { ringRouter, type RingOptions } from './ring.js'
 import { inOrder, type Router, type RouterSetting } from './router.js'

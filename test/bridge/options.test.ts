@@ -136,7 +136,7 @@ describe('options of bridges', () => {
   it('what the thread of the bridge is given can be sent there, and is all of it', () => {
     const descriptor = tcp({ secret: SECRET, listen: '[::1]:7100', peers: { b: '/run/b.sock', c: 7101 }, tls: certificates['a']!, allow: ['people.*'], cluster: 'two', maxMessage: 1 << 20 })
     expect(structuredClone(descriptor.settings())).to.deep.equal({
-      secret: new Uint8Array(Buffer.from(SECRET)), cluster: 'two', allow: ['people.*'], maxMessageBytes: 1 << 20, transport: 'tcp', peers: ['b', 'c'],
+      secret: new Uint8Array(Buffer.from(SECRET)), cluster: 'two', allow: [{ source: '^people\\..*$', flags: 's' }], maxMessageBytes: 1 << 20, transport: 'tcp', peers: ['b', 'c'],
       tcp: { listen: { host: '::1', port: 7100 }, peers: { b: { path: '/run/b.sock' }, c: { host: '127.0.0.1', port: 7101 } }, tls: certificates['a'] },
     })
     expect(Object.isFrozen(descriptor)).to.equal(true)

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { CacheError, ERROR_CODES, getCache, startCache, startNode, type Cache, type CacheOptions } from 'scatterhoard'
-import { CacheError as ErrorOfPeers } from 'scatterhoard/bridge'
+import { memory, memoryNetwork, nats, tcp, CacheError as ErrorOfPeers, type BridgeDescriptor, type TcpOptions } from 'scatterhoard/bridge'
 import { CacheError as ErrorOfRuntime, supervisor } from 'scatterhoard/runtime'
 import { people, type Person } from './people.js'
 import { tally } from './tally.js'
@@ -14,6 +14,11 @@ import { tally } from './tally.js'
 assert.equal(ErrorOfPeers, CacheError)
 assert.equal(ErrorOfRuntime, CacheError)
 assert(ERROR_CODES.includes('ERR_SHARD_CRASHED'))
+
+const between: TcpOptions = { listen: '127.0.0.1:7100', peers: { b: '127.0.0.1:7101' }, allow: ['people.*'] }
+const bridges: BridgeDescriptor[] = [tcp(between), nats({ peers: ['b'] }), memory({ network: memoryNetwork({ loss: 0.1, delay: [1, 5] }) })]
+assert.deepEqual(bridges.map(({ transport }) => transport), ['tcp', 'nats', 'memory'])
+assert.throws(() => tcp({ listen: '0.0.0.0:7100' }), { code: 'ERR_INVALID_OPTION' })
 
 const options: CacheOptions = { memory: '16mb', functions: [people], expiration: { default: '10m' } }
 const users: Cache<Person> = await startCache<Person>('users', options)
