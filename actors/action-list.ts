@@ -6,6 +6,7 @@ import { conclude } from './actions/conclude.js'
 import { decr } from './actions/decr.js'
 import { delMany } from './actions/del-many.js'
 import { del } from './actions/del.js'
+import { dump } from './actions/dump.js'
 import { exists } from './actions/exists.js'
 import { expireAt } from './actions/expire-at.js'
 import { expire } from './actions/expire.js'
@@ -22,6 +23,7 @@ import { invoke } from './actions/invoke.js'
 import { isEmpty } from './actions/is-empty.js'
 import { keys } from './actions/keys.js'
 import { loaded } from './actions/loaded.js'
+import { load } from './actions/load.js'
 import { lock } from './actions/lock.js'
 import { persist } from './actions/persist.js'
 import { purge } from './actions/purge.js'
@@ -42,7 +44,7 @@ import { update } from './actions/update.js'
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, fetch, getAndUpdate, invoke, transaction, exportEntries, importEntries, inspect, stats,
+  refresh, touch, clear, purge, fetch, getAndUpdate, invoke, transaction, exportEntries, importEntries, dump, load, inspect, stats,
 ]
 
 /** Messages that no handle offers. */

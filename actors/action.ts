@@ -52,6 +52,8 @@ export interface Action {
   readonly name: string
   /** Whether it changes entries: later reads of the same caller go behind it. */
   readonly writes: boolean
+  /** Whether it does something other than changing entries and reading: what is told is then carried out, too. */
+  readonly acts?: boolean
   /** Whether it is about keys that it is given, and nothing else: then it is an action of transactions too. */
   readonly keyed?: boolean
   /** How many parameters come before its options. */

@@ -162,7 +162,7 @@ class Handle {
 
   tell(message: unknown): boolean {
     const [action, args] = this.#parse(message)
-    if (!action.writes) return true
+    if (!action.writes && action.acts !== true) return true
     const caller = this.#caller
     caller.telling = true
     try {

@@ -149,9 +149,12 @@ export class Importer {
   }
 
   #throwFailure(): void {
-    if (this.#failure === undefined) return
-    const { error } = this.#failure
-    if (!(error instanceof CacheError) || !this.#begun || error.outcome === 'unknown') throw error
-    throw new CacheError(error.code, error.message, { ...error, cause: error.cause, outcome: 'unknown' })
+    if (this.#failure !== undefined) throw this.failed(this.#failure.error)
+  }
+
+  /** The error of an import that cannot go on: what was sent may be stored. */
+  failed(error: unknown): unknown {
+    if (!(error instanceof CacheError) || !this.#begun || error.outcome === 'unknown') return error
+    return new CacheError(error.code, error.message, { ...error, cause: error.cause, outcome: 'unknown' })
   }
 }

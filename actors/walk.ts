@@ -81,7 +81,7 @@ export function keyAt(batch: ScanBatch, index: number): unknown {
 }
 
 /** Whether an entry's time has come at `nowMs`. */
-function isExpired(batch: ScanBatch, index: number, nowMs: number): boolean {
+export function isExpired(batch: ScanBatch, index: number, nowMs: number): boolean {
   const expires = batch.expires[index]!
   return expires !== 0 && expires <= nowMs
 }

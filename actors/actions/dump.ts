@@ -1,0 +1,110 @@
+/** Over all shards, in shared memory, into a file of the caller's file system. */
+import { fileURLToPath } from 'node:url'
+import { CacheError, invalidArgument, printable } from '../../runtime/errors.js'
+import { BLOCK_BYTES, DumpWriter } from '../../runtime/dump/dump-writer.js'
+import { appendRecord } from '../../runtime/table/records.js'
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Caller } from '../caller.js'
+import { Patience } from '../patience.js'
+import { isExpired, tableBatches } from '../walk.js'
+import { sync } from './sync.js'
+
+/** How far a dump or a load has come. */
+export interface Progress {
+  /** Written or loaded so far. */
+  readonly entries: number
+  /** Of the file, so far. */
+  readonly bytes: number
+  /** Entries of the file; when one is written, those of the cache when it began. */
+  readonly total: number
+}
+
+export interface DumpOptions extends CallOptions {
+  /** Called now and then on the calling thread, and at the end. What it throws ends the call with `ERR_FUNCTION_FAILED`. */
+  onProgress?: ((progress: Progress) => void) | undefined
+}
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * Writes all entries that have not expired into a file: compressed, with checksums, written beside and renamed when all of it is on the disk. Until then a
+     * file of that name stays as it was; a symbolic link is replaced, not followed. Entries are read while others write, each of them whole.
+     * `timeout`, if given, bounds the whole call.
+     *
+     * Errors: `ERR_BAD_DUMP` with the `path` and the system's error as `cause` if the file cannot be written.
+     */
+    dump(path: string | URL, options?: DumpOptions): Promise<{ entries: number; bytes: number }>
+  }
+}
+
+/** Entries of a batch. */
+const BATCH_ENTRIES = 4000
+
+export const dump: Action = {
+  name: 'dump', writes: false, acts: true, arity: 1, options: ['onProgress'],
+  call(caller, path: unknown, options?: DumpOptions) {
+    checkCallOptions(dump, options)
+    const file = readPath(path, 'dump')
+    const report = readProgress(options?.onProgress)
+    caller.refuseIfStopped()
+    const written = write(caller, file, report, Patience.ofAll(options))
+    if (!caller.telling) return written
+    written.catch(() => undefined)
+    return true
+  },
+}
+
+async function write(caller: Caller, path: string, report: (progress: Progress) => void, patience: Patience): Promise<{ entries: number; bytes: number }> {
+  const writer = await begin(caller, path, patience)
+  try {
+    const total = caller.readers.reduce((sum, { entries }) => sum + entries, 0)
+    let block = await writer.block()
+    let entries = 0
+    for await (const batch of tableBatches(caller, { entries: BATCH_ENTRIES, values: true, patience })) {
+      const now = caller.clock.now()
+      const { bytes } = batch.scratch
+      for (let index = 0; index < batch.count; index++) {
+        if (caller.readClock !== null && isExpired(batch, index, now)) continue
+        appendRecord(block, bytes, batch.keyStarts[index]!, batch.keyEnds[index]!, bytes, batch.valueStarts[index]!, batch.valueEnds[index]!, batch.modified[index]!, batch.expires[index]!, batch.durations[index]!)
+        entries++
+        if (block.end < BLOCK_BYTES) continue
+        writer.add(block, entries)
+        entries = 0
+        report({ entries: writer.entries, bytes: writer.bytes, total })
+        block = await writer.block()
+      }
+    }
+    if (entries > 0) writer.add(block, entries)
+    const bytes = await writer.finish(Math.floor(caller.clock.now()))
+    report({ entries: writer.entries, bytes, total })
+    return { entries: writer.entries, bytes }
+  } catch (error) {
+    await writer.abandon()
+    throw error
+  }
+}
+
+async function begin(caller: Caller, path: string, patience: Patience): Promise<DumpWriter> {
+  await caller.settled(sync, patience.step)
+  return DumpWriter.create(path)
+}
+
+/** A path of the file system. */
+export function readPath(path: unknown, action: string): string {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path
+  if (path instanceof URL && path.protocol === 'file:') return fileURLToPath(path)
+  throw invalidArgument(`${action} needs the path of a file, as a string or a file: URL`)
+}
+
+/** Calls the caller's function, if there is one; what it throws is an error of the call. */
+export function readProgress(onProgress: unknown): (progress: Progress) => void {
+  if (onProgress === undefined) return () => undefined
+  if (typeof onProgress !== 'function') throw invalidArgument('the option onProgress is a function')
+  return (progress) => {
+    try {
+      onProgress(progress)
+    } catch (error) {
+      throw new CacheError('ERR_FUNCTION_FAILED', `onProgress failed: ${printable(error)}`, { cause: error })
+    }
+  }
+}

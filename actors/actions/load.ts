@@ -1,0 +1,106 @@
+/** By keys, from a file of the caller's file system: checks all of it, then stores its entries, several in a message. */
+import { decodeKey } from '../../runtime/codec/key.js'
+import { checkValue } from '../../runtime/codec/value.js'
+import { CacheError, invalidArgument } from '../../runtime/errors.js'
+import { dumpError } from '../../runtime/dump/dump-error.js'
+import { DumpReader, type Block } from '../../runtime/dump/dump-reader.js'
+import { MAX_RECORD_HEADER, RecordReader } from '../../runtime/table/records.js'
+import { checkCallOptions, type Action } from '../action.js'
+import type { Caller } from '../caller.js'
+import { Importer, RecordBatches } from '../importer.js'
+import { Patience } from '../patience.js'
+import { readPath, readProgress, type DumpOptions, type Progress } from './dump.js'
+
+export interface LoadOptions extends DumpOptions {
+  /** Of a damaged file, load what is before the damage. Default false: it is refused whole. */
+  partial?: boolean | undefined
+}
+
+export interface Loaded {
+  /** Stored. Those that have expired since they were written are not. */
+  entries: number
+  /** Entries behind the damage; `null` if it is in the file's header, so that nobody can say. */
+  lost: number | null
+}
+
+declare module '../action.js' {
+  interface CacheActions<V> {
+    /**
+     * Stores the entries of a dump, over those that are there, with their modified times and absolute deadlines. The file is checked from its
+     * first to its last byte before the first entry is stored. Memory is bounded, whatever the file says. `timeout`, if given, bounds
+     * the whole call.
+     *
+     * Errors: `ERR_BAD_DUMP` for a file that is damaged, of another kind or version, or cannot be read: nothing was stored, unless `outcome` is
+     * `'unknown'`. `ERR_TOO_LARGE` if an entry does not fit this cache's tables.
+     */
+    load(path: string | URL, options?: LoadOptions): Promise<Loaded>
+  }
+}
+
+export const load: Action = {
+  name: 'load', writes: true, arity: 1, options: ['partial', 'onProgress'],
+  call(caller, path: unknown, options?: LoadOptions) {
+    checkCallOptions(load, options)
+    const file = readPath(path, 'load')
+    const report = readProgress(options?.onProgress)
+    const partial = options?.partial ?? false
+    if (typeof partial !== 'boolean') throw invalidArgument('the option partial of load is true or false')
+    caller.refuseIfStopped()
+    const loaded = read(caller, file, partial, report, Patience.ofAll(options))
+    if (!caller.telling) return loaded
+    loaded.catch(() => undefined)
+    return true
+  },
+}
+
+async function read(caller: Caller, path: string, partial: boolean, report: (progress: Progress) => void, patience: Patience): Promise<Loaded> {
+  const dump = await DumpReader.open(path, caller.maxKeyBytes + caller.maxValueBytes + MAX_RECORD_HEADER)
+  try {
+    const { blocks, entries, damage } = await dump.check((block) => {
+      patience.check()
+      checkBlock(caller, block)
+    })
+    if (damage !== undefined && !partial) throw dumpError(path, `is damaged: ${damage}; load it with partial: true for what is before the damage`)
+    const imported = await store(caller, dump, blocks, entries, report, patience)
+    return { entries: imported, lost: dump.header === undefined ? null : Math.max(0, dump.header.entries - entries) }
+  } finally {
+    await dump.close()
+  }
+}
+
+/** Throws `ERR_FRAME` for what is no entry, and `ERR_TOO_LARGE` for one that does not fit. */
+function checkBlock(caller: Caller, { raw, entries }: Block): void {
+  const record = new RecordReader(raw)
+  let count = 0
+  for (; record.next(); count++) {
+    decodeKey(raw, record.keyStart, record.keyEnd)
+    checkValue(raw, record.valueStart, record.valueEnd)
+    const keyBytes = record.keyEnd - record.keyStart
+    const valueBytes = record.valueEnd - record.valueStart
+    if (keyBytes > caller.maxKeyBytes || valueBytes > caller.maxValueBytes) {
+      throw new CacheError('ERR_TOO_LARGE', `the dump has an entry with ${keyBytes} bytes of key and ${valueBytes} of value; this cache takes ${caller.maxKeyBytes} and ${caller.maxValueBytes}`, { bytes: keyBytes + valueBytes })
+    }
+  }
+  if (count !== entries) throw new CacheError('ERR_FRAME', 'a block has another number of entries than it says')
+}
+
+async function store(caller: Caller, dump: DumpReader, blocks: number, total: number, report: (progress: Progress) => void, patience: Patience): Promise<number> {
+  const importer = new Importer(caller, patience)
+  const batches = new RecordBatches(caller, (shard, records) => importer.send(shard, records))
+  try {
+    for await (const { raw, position } of dump.blocks(blocks)) {
+      const record = new RecordReader(raw)
+      while (record.next()) {
+        batches.add(raw, record.keyStart, record.keyEnd, raw, record.valueStart, record.valueEnd, record.modified, record.expires, record.duration)
+        if (importer.isFull) await importer.room()
+      }
+      report({ entries: importer.imported, bytes: position, total })
+    }
+    batches.flush()
+    const imported = await importer.end()
+    report({ entries: imported, bytes: dump.bytes, total })
+    return imported
+  } catch (error) {
+    throw importer.failed(error)
+  }
+}
