@@ -32,6 +32,10 @@ declare module '../action.js' {
      * `timeout`, if given, bounds the whole call.
      *
      * Errors: `ERR_BAD_DUMP` with the `path` and the system's error as `cause` if the file cannot be written.
+     *
+     * @example
+     * const { entries } = await users.dump('users.dump', { onProgress: ({ entries, total }) => console.log(entries, total) })
+     * entries    // → 2
      */
     dump(path: string | URL, options?: DumpOptions): Promise<{ entries: number; bytes: number }>
   }
@@ -102,7 +106,7 @@ export function readProgress(onProgress: unknown): (progress: Progress) => void 
   if (typeof onProgress !== 'function') throw invalidArgument('the option onProgress is a function')
   return (progress) => {
     try {
-      onProgress(progress)
+      (onProgress as (progress: Progress) => unknown)(progress) // a function, and the caller's own
     } catch (error) {
       throw new CacheError('ERR_FUNCTION_FAILED', `onProgress failed: ${printable(error)}`, { cause: error })
     }

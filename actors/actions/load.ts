@@ -32,6 +32,11 @@ declare module '../action.js' {
      *
      * Errors: `ERR_BAD_DUMP` for a file that is damaged, of another kind or version, or cannot be read: nothing was stored, unless `outcome` is
      * `'unknown'`. `ERR_TOO_LARGE` if an entry does not fit this cache's tables.
+     *
+     * @example
+     * await users.dump('users.dump')
+     * await users.clear()
+     * await users.load('users.dump')    // → { entries: 2, lost: 0 }
      */
     load(path: string | URL, options?: LoadOptions): Promise<Loaded>
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { MessageChannel } from 'node:worker_threads'
 import * as scatterhoard from 'scatterhoard'
 import { ACTIONS } from '../../actors/action-list.js'
@@ -69,7 +70,10 @@ describe('the reference of the actions', () => {
         people = (await import('./people.js')).people
       })
 
-      after(() => setting.users.stop())
+      after(async () => {
+        await setting.users.stop()
+        await rm('users.dump', { force: true })
+      })
 
       for (const [name, example] of examples) {
         it(name, async () => {
