@@ -34,6 +34,16 @@ const EXAMPLES: Record<string, RegExp[]> = {
     /^piscina +5 times$/m,
     /^stopped$/m,
   ],
+  'transactions': [
+    /^ada pays bob 30 +ada 70, bob 130$/m,
+    /^ada pays bob 1000 +ada 70, bob 130: ada has 70, not 1000$/m,
+    /^ada pays eve +ada 70, eve 100: ERR_KEY_NOT_LOCKED$/m,
+    /^killing the thread of cache:accounts\/shards\/shard-0 /m,
+    /^ada \d+, bob \d+, .*kim \d+$/m,
+    /^ +[1-9]\d* transfers made$/m,
+    /^ +[1-9]\d* audits found 1200 in all accounts, and none anything else$/m,
+    /─ shard-0 .*1 restart$/m,
+  ],
 }
 
 describe('examples', () => {
