@@ -4,6 +4,9 @@ import { cacheReaders } from './cache-readers.js'
 import { cacheSystemKills } from './cache-system-kills.js'
 import { clientKills } from './client-kills.js'
 import { histories } from './histories.js'
+import { dumpKills } from './dump-kills.js'
+import { dumpMutations } from './dump-mutations.js'
+import { dumpSpeed } from './dump-speed.js'
 import { idle } from './idle.js'
 import { memory } from './memory.js'
 import { expectNone } from './script.js'
@@ -46,5 +49,17 @@ describe('under fire, a cache', function () {
 
   it('lets the process exit when it has stopped', async () => {
     expectNone(await idle({ seconds: 0, starts: 1, limitMs: Infinity }))
+  })
+
+  it('refuses dumps that were changed, or loads what is whole in them', async () => {
+    expectNone(await dumpMutations({ mutations: 150, seed: 7 }))
+  })
+
+  it('leaves a whole dump where a process was killed while it wrote one', async () => {
+    expectNone(await dumpKills({ kills: 2, seed: 8 }))
+  })
+
+  it('dumps and loads many entries', async () => {
+    expectNone(await dumpSpeed({ entries: 30_000, dumpRate: 0, loadRate: 0, extraMb: 0 }))
   })
 })
