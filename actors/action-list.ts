@@ -7,6 +7,7 @@ import { decr } from './actions/decr.js'
 import { delMany } from './actions/del-many.js'
 import { del } from './actions/del.js'
 import { dump } from './actions/dump.js'
+import { execute } from './actions/execute.js'
 import { exists } from './actions/exists.js'
 import { expireAt } from './actions/expire-at.js'
 import { expire } from './actions/expire.js'
@@ -44,7 +45,7 @@ import { update } from './actions/update.js'
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, fetch, getAndUpdate, invoke, transaction, exportEntries, importEntries, dump, load, inspect, stats,
+  refresh, touch, clear, purge, fetch, getAndUpdate, invoke, transaction, execute, exportEntries, importEntries, dump, load, inspect, stats,
 ]
 
 /** Messages that no handle offers. */

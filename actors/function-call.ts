@@ -84,14 +84,18 @@ type Place = { readonly at: 'here' | 'pool' } | { readonly at: 'thread'; readonl
 
 /**
  * Calls a function: the one that this thread has registered under its name, or else another thread of the application, or else that
- * of a module, in the pool. Its arguments are copied before this returns.
+ * of a module, in the pool. Its arguments are copied before this returns, and it throws at once if they
+ * cannot be.
  *
  * @throws `ERR_UNKNOWN_FUNCTION`; `ERR_FUNCTION_FAILED` with the function's error, or its thread's, as `cause`; `ERR_FUNCTION_TIMEOUT`;
  * `ERR_MODULE_LOAD`; `ERR_UNSUPPORTED_VALUE` for arguments or a result that cannot be sent; `ERR_STOPPED`
  */
-export async function callFunction(client: Client, task: FunctionTask): Promise<FunctionResult> {
+export function callFunction(client: Client, task: FunctionTask): Promise<FunctionResult> {
   const scratch = new Scratch(512)
-  const written = writeCall(task, scratch)
+  return makeCall(client, task, writeCall(task, scratch), scratch)
+}
+
+async function makeCall(client: Client, task: FunctionTask, written: WrittenCall, scratch: Scratch): Promise<FunctionResult> {
   let alone: PoolThread | undefined
   for (let attempt = 1; ; attempt++) {
     const place: Place = alone === undefined ? findFunction(client, task) : { at: 'pool' }

@@ -42,6 +42,9 @@ export interface SystemStart {
   clients: ClientPorts[]
 }
 
+/** How often what is started on demand may fail to start. */
+const MAX_DEMANDS = 10
+
 /** How long everything has to stop with the node. */
 const STOP_DEADLINE_MS = 30_000
 
@@ -141,10 +144,17 @@ export class System {
     return spawning
   }
 
-  #demand(id: string): Promise<StartedActor[]> {
+  async #demand(id: string): Promise<StartedActor[]> {
     const spec = this.#onDemand.find((each) => each.id === id)
-    if (spec === undefined) return Promise.reject(new CacheError('ERR_NO_ACTOR', `the node has no '${id}' that it starts on demand`, { actor: id }))
-    return this.#spawnOnce(spec, 'on demand')
+    if (spec === undefined) throw new CacheError('ERR_NO_ACTOR', `the node has no '${id}' that it starts on demand`, { actor: id })
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#spawnOnce(spec, `on demand: ${id}`)
+      } catch (error) {
+        // Nobody asked for just this start: one whose thread is killed meanwhile is made again.
+        if (attempt === MAX_DEMANDS) throw new CacheError('ERR_ACTOR_CRASHED', `'${id}' could not be started: ${String(error)}`, { actor: id, cause: error })
+      }
+    }
   }
 
   #started(definition: string): StartedActors {

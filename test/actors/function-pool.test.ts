@@ -250,6 +250,17 @@ describe('the function pool', () => {
     }
   })
 
+  it('stands also if a thread is killed while it starts', async () => {
+    const callers = await Callers.start('starting', { threads: 2 })
+    try {
+      const call = callers.value(jobs.add, [1, 2])
+      await until(() => callers.node.kill('functions/function-thread-1').then(() => true, () => false), 'the kill')
+      expect(await call).to.equal(3)
+    } finally {
+      await callers.node.stop()
+    }
+  })
+
   it('waits for functions at work when its node stops, and refuses what comes later', async () => {
     const callers = await Callers.start('stopping', { threads: 1 })
     await callers.call(jobs.nothing)

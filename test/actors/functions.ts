@@ -1,5 +1,5 @@
 /** Functions for tests, as an application would have them: good ones, and those that do everything wrong. */
-import { commit, defineFunctions, ignore, registerClass, type CacheOptions } from 'scatterhoard'
+import { commit, defineFunctions, ignore, registerClass, type Cache, type CacheOptions } from 'scatterhoard'
 import { isMainThread } from 'node:worker_threads'
 
 export const sums = defineFunctions('sums', import.meta.url, {
@@ -45,6 +45,15 @@ export const COMMANDS: NonNullable<CacheOptions['commands']> = {
   badExpiry: { type: 'write', execute: wrong.badExpiry }, closure: { type: 'write', execute: wrong.closure }, closureResult: { type: 'write', execute: wrong.closureResult },
   fail: { type: 'read', execute: 'bad.fail' }, hang: { type: 'read', execute: 'bad.hang' }, later: { type: 'read', execute: 'bad.later' }, unknown: { type: 'read', execute: 'nobody.knows' },
 }
+
+export const errands = defineFunctions('errands', import.meta.url, {
+  /** Adds up what stands under two keys. */
+  sum: async (cache: Cache<unknown>, a: string, b: string) => Number(await cache.get(a)) + Number(await cache.get(b)),
+  move: async (cache: Cache<unknown>, from: string, to: string) => {
+    const value = await cache.take(from)
+    return value !== undefined && await cache.put(to, value)
+  },
+})
 
 /** What is thrown, by name: things that `String`, `instanceof` or an encoder may choke on. */
 const THROWN: Record<string, () => unknown> = {

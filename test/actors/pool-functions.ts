@@ -69,6 +69,14 @@ export const jobs = defineFunctions('jobs', import.meta.url, {
   most: () => most,
   nameOf: (cache: Cache<unknown>, extra: string) => `${cache.name}${extra}`,
   nameOfLast: (extra: string, cache: Cache<unknown>) => `${extra}${cache.name}`,
+  bump: (cache: Cache<number>, key: string, by: number) => cache.incr(key, by),
+  /** Calls itself until it is at the bottom. */
+  descend: async (cache: Cache<number>, depth: number): Promise<number> => depth === 0 ? 0 : (await cache.execute('jobs.descend', { args: [depth - 1] }) as number) + 1,
+  wrapped: (_cache: Cache<number>, value: number) => ignore(value),
+  bumpLater: async (cache: Cache<number>, key: string) => {
+    await sleep(50)
+    return cache.incr(key)
+  },
   read: (cache: string, key: string) => getCache(cache).get(key),
   incrBy: (cache: string, key: string, by: number) => getCache<number>(cache).incr(key, by),
   /** Has the shard at work for a while. */

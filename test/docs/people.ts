@@ -1,5 +1,5 @@
 /** The module of functions that the examples of the reference use. */
-import { defineFunctions, ignore, type Transaction } from 'scatterhoard'
+import { defineFunctions, ignore, type Cache, type Transaction } from 'scatterhoard'
 
 export interface User {
   name: string
@@ -12,6 +12,7 @@ export const people = defineFunctions('people', import.meta.url, {
   isAdult: ({ value }: { value: User }) => value.age >= 18,
   age: (user: User | undefined) => user?.age ?? null,
   birthday: (user: User | undefined) => (user === undefined ? ignore(null) : [user.age + 1, { ...user, age: user.age + 1 }]),
+  visits: async (cache: Cache<User>, key: string) => (await cache.get(key))?.visits,
   /** Moves visits from one user to another, or nothing if there are too few. */
   async give(tx: Transaction<User>, from: string, to: string, visits: number): Promise<boolean> {
     const [giver, taker] = await tx.getMany([from, to])

@@ -459,6 +459,18 @@ export const ACTION_LAWS: Law[] = [
     },
   },
   {
+    promise: 'execute: a function of the pool gets the cache and its arguments, and its result comes back',
+    async hold({ plain }) {
+      await plain('put', 'a', 1)
+      await plain('put', 'b', 2)
+      expect(await plain('execute', 'errands.sum', { args: ['a', 'b'] })).to.equal(3)
+      expect(await plain('execute', 'errands.move', { args: ['a', 'c'], key: 'a' })).to.equal(true)
+      expect(await plain('getMany', ['a', 'b', 'c'])).to.deep.equal([undefined, 2, 1])
+      expect(await plain('execute', 'errands.move', { args: ['a', 'c'] })).to.equal(false)
+      await rejected(plain('execute', 'errands.nothing'), 'ERR_UNKNOWN_FUNCTION')
+    },
+  },
+  {
     promise: 'options: timeout and signal of every action; a misspelled or wrong one is refused, and nothing happens',
     async hold({ plain }) {
       await plain('put', 'k', 1, { timeout: '2s', local: true, notify: false })

@@ -1,5 +1,5 @@
 /** What must compile, and what must not: each line under `@ts-expect-error` is an error, or the test fails. Never run. */
-import { commit, defineFunctions, ignore, registerClass, startCache, startNode, attachCache, getCache, type Cache, type CacheMessage, type CacheStats, type Key, type TreeNode } from 'scatterhoard'
+import { commit, defineFunctions, ignore, registerClass, registerFunction, startCache, startNode, attachCache, getCache, type Cache, type CacheMessage, type CacheStats, type Key, type TreeNode } from 'scatterhoard'
 
 interface User { name: string; visits: number }
 
@@ -21,6 +21,12 @@ const lists = defineFunctions('typed-lists', import.meta.url, {
   name: (user: User | undefined, index?: number) => user?.name.slice(index) ?? null,
   visit: (user: User | undefined, by: number) => user === undefined ? ignore(0) : [user.visits, { ...user, visits: user.visits + by }],
   rename: (user: User | undefined, name: string) => commit([user?.name, { name, visits: 0 }], { expire: '5m' }),
+})
+const errands = defineFunctions('typed-errands', import.meta.url, {
+  count: async (cache: Cache<User>, key: string) => (await cache.get(key))?.visits ?? 0,
+  later: (cache: Cache<User>) => cache.isEmpty(),
+  wrapped: (_cache: Cache<User>) => ignore('x'),
+  ofNumbers: (cache: Cache<number>) => cache.put('n', 1),
 })
 const anything = defineFunctions('typed-anything', import.meta.url, { later: async (_value: unknown) => 1, now: (_value: unknown) => 1 })
 
@@ -101,6 +107,32 @@ export async function functions(users: Cache<User>, all: Cache<unknown>): Promis
   await users.getAndUpdate('ada', (user: User | undefined) => user)
   // @ts-expect-error no such function
   void people.nobody
+}
+
+export async function executed(users: Cache<User>): Promise<void> {
+  same<number>()(await users.execute(errands.count, { args: ['a'] }))
+  same<boolean>()(await users.execute(errands.later))
+  same<boolean>()(await users.execute(errands.later, { key: 'ada', node: 'a', functionTimeout: '1s', timeout: 100 }))
+  same<string>()(await users.execute(errands.wrapped))
+  same<unknown>()(await users.execute('errands.count', { args: ['a'] }))
+  same<number>()(await users.ask(['execute', errands.count, { args: ['a'] }]))
+  const local = registerFunction('local', (cache: Cache<User>, key: string) => cache.get(key), { each: true })
+  same<User | undefined>()(await users.execute(local, { args: ['ada'] }))
+  local.unregister()
+  // @ts-expect-error args are required
+  await users.execute(errands.count)
+  // @ts-expect-error the wrong kind
+  await users.execute(errands.count, { args: [1] })
+  // @ts-expect-error none are taken
+  await users.execute(errands.later, { args: [1] })
+  // @ts-expect-error is for another cache
+  await users.execute(errands.ofNumbers)
+  // @ts-expect-error a closure has no name
+  await users.execute((cache: Cache<User>) => cache.size())
+  // @ts-expect-error no such option
+  registerFunction('local', () => 1, { every: true })
+  // @ts-expect-error not a function
+  registerFunction('local', 5)
 }
 
 export async function commands(): Promise<void> {
