@@ -2,6 +2,7 @@ import { expect } from 'chai'
 
 import { MAILBOX_PROGRAMS, mailboxModel, type MailboxConfig, type MailboxPrograms } from './mailbox-model.js'
 import { explore, layout, printCounterexample, type Model } from './model-checker.js'
+import { PREPARED_PROGRAMS, preparedModel, type Item, type PreparedConfig } from './prepared-model.js'
 import { TABLE_PROGRAMS, tableModel, type Programs, type TableConfig } from './table-model.js'
 
 /** Explores a model whole and says in the test's title how much that was. */
@@ -149,6 +150,69 @@ describe('the table’s protocol, every interleaving', () => {
   for (const [name, { expects, programs, config }] of Object.entries(faults)) {
     it(`catches ${name}`, () => {
       const { counterexample } = explore(tableModel({ ...TABLE, ...config, name, ...(programs && { programs }) }))
+      expect(counterexample?.message).to.match(expects)
+    })
+  }
+})
+
+const PLACES = {
+  'in one bucket': { writerOfKey: [0, 0], bucketOfKey: [0, 0], versionOfKey: [0, 0], blocks: 4 },
+  'in two groups': { writerOfKey: [0, 0], bucketOfKey: [0, 1], versionOfKey: [0, 1], blocks: 4 },
+  'in two tables': { writerOfKey: [0, 1], bucketOfKey: [0, 1], versionOfKey: [0, 1], blocks: 2 },
+} as const
+const PUTS: Item = { transaction: ['put', 'put'] }
+const PREPARED: Omit<PreparedConfig, 'name'> = { ...PLACES['in two groups'], items: [PUTS, PUTS], present: [0, 1], reads: 'one key', retries: 1, kills: 0 }
+
+describe('transactions in tables, every interleaving', () => {
+  const removal: readonly Item[] = [{ transaction: ['remove', 'put'] }, { put: 0 }]
+  for (const [where, places] of Object.entries(PLACES)) {
+    const variants: Record<string, Partial<PreparedConfig>> = {
+      'two transactions in one slot': { items: [PUTS, PUTS], kills: where === 'in two tables' ? 0 : 1 },
+      'two transactions in one slot, a snapshot': { items: [PUTS, PUTS], reads: 'snapshot' },
+      'a removal, and a put after it': { items: removal, kills: 1 },
+      'a removal, and a put after it, a snapshot': { items: removal, reads: 'snapshot' },
+      'a transaction of one key that is new, and one of both': { items: [{ transaction: ['put', 'leave'] }, { transaction: ['remove', 'put'] }], present: [1], kills: 1 },
+      'a transaction and a put, a snapshot that does not try again': { items: [PUTS, { put: 1 }], reads: 'snapshot', retries: 0, kills: 1 },
+    }
+    for (const [what, variant] of Object.entries(variants)) {
+      const name = `${what}, two keys ${where}${variant.kills === 1 ? ', a death' : ''}`
+      it(name, function () { holds(preparedModel({ ...PREPARED, ...places, ...variant, name }), this.test) })
+    }
+  }
+
+  it('also holds when preparing does not move the version, since nothing is taken out', function () {
+    const tasks = { prepare: without(PREPARED_PROGRAMS.tasks.prepare, 'bump') }
+    for (const reads of ['one key', 'snapshot'] as const) holds(preparedModel({ ...PREPARED, reads, programs: { tasks }, name: 'no bump' }), this.test)
+  })
+
+  const { finish, 'finish removal': finishRemoval, undo } = PREPARED_PROGRAMS.tasks
+  const faults: Record<string, { expects: RegExp; programs: PreparedConfig['programs']; config?: Partial<PreparedConfig> }> = {
+    'an entry that goes out before the version has moved since the commit': { expects: /did not hold meanwhile/, programs: { tasks: { finish: finish.slice(1) } } },
+    'an entry that goes out and is freed without a bump': { expects: /did not hold meanwhile/, programs: { tasks: { finish: ['bump', 'unlink', 'untag', 'free'] } } },
+    'a removal that is finished without a bump': { expects: /did not hold meanwhile/, programs: { tasks: { 'finish removal': without(finishRemoval, 'bump') } }, config: { items: removal } },
+    'a tag that goes before the entry': { expects: /in the table twice/, programs: { tasks: { finish: moved(finish, 'untag', 'unlink') } }, config: { kills: 1 } },
+    'a removal that goes before the entry': { expects: /key 0 reads as 1 and should hold 0/, programs: { tasks: { 'finish removal': moved(finishRemoval, 'take out', 'unlink') } }, config: { items: removal } },
+    'something undone without a bump, and its block used for a key of another group': {
+      expects: /did not hold meanwhile/, programs: { tasks: { undo: without(undo, 'bump') } },
+      config: { items: [{ transaction: ['put', 'leave'] }, { transaction: ['leave', 'put'] }], blocks: 3 },
+    },
+    'a repair that bumps nothing': { expects: /did not hold meanwhile/, programs: { repair: ['rebuild'] }, config: { kills: 1 } },
+    'a repair that undoes what is committed': { expects: /reads as 1 and should hold 2/, programs: { resolve: 'undo' }, config: { kills: 1 } },
+    'a repair that leaves what is prepared': { expects: /carries a slot that is free/, programs: { resolve: 'nothing' }, config: { kills: 1 } },
+    'a commit before all have prepared': { expects: /reads as 1 and should hold 2/, programs: { commit: 'when one has' }, config: PLACES['in two tables'] },
+    'a slot that is free before all have finished': { expects: /reads as 1 and should hold 2/, programs: { release: 'at once' } },
+    'a reader that takes what is prepared': { expects: /did not hold meanwhile/, programs: { reader: 'counts' } },
+    'a reader that passes over what is committed': { expects: /did not hold meanwhile/, programs: { reader: 'passes over' } },
+    'a reader that looks behind a removal': { expects: /did not hold meanwhile/, programs: { reader: 'passes over removals' }, config: { items: removal } },
+    'a snapshot that looks at nothing again': { expects: /never were there together/, programs: { snapshot: 'nothing' }, config: { reads: 'snapshot' } },
+    'a snapshot that looks at versions again, beside a commit': { expects: /never were there together/, programs: { snapshot: 'versions' }, config: { reads: 'snapshot' } },
+    'a snapshot that looks at versions again, beside a put that is published and acted upon before its bump': {
+      expects: /never were there together/, programs: { snapshot: 'versions' }, config: { ...PLACES['in two tables'], items: [{ put: 0 }, { put: 1 }], reads: 'snapshot' },
+    },
+  }
+  for (const [name, { expects, programs, config }] of Object.entries(faults)) {
+    it(`catches ${name}`, () => {
+      const { counterexample } = explore(preparedModel({ ...PREPARED, ...config, name, ...(programs && { programs }) }))
       expect(counterexample?.message).to.match(expects)
     })
   }

@@ -117,13 +117,13 @@ export function preparedModel(config: PreparedConfig): Model {
   const transactionOf = (item: Item | undefined): readonly ('put' | 'remove' | 'leave')[] => (item !== undefined && 'transaction' in item ? item.transaction : [])
   const bitOf = (block: number): number => 1 << ((block - 1) % blocks)
 
-  /** The pointer to the first block of a key with a tag, or none, and that block: NIL and the head's pointer if there is none. */
-  function find(state: State, key: number, tag: number): { pointer: number; block: number } {
+  /** The pointer to the first block of a key with a tag, or without, but for one; and that block. NIL and the head if there is none. */
+  function find(state: State, key: number, tag: number, except: number = NIL): { pointer: number; block: number } {
     const head = at.head + bucketOfKey[key]!
     let pointer = head
     for (let hops = 0; hops <= total && state[pointer] !== NIL; hops++) {
       const block = state[pointer]!
-      if (state[at.key + block] === key + 1 && state[at.tag + block] === tag) return { pointer, block }
+      if (block !== except && state[at.key + block] === key + 1 && state[at.tag + block] === tag) return { pointer, block }
       pointer = at.next + block
     }
     return { pointer: head, block: NIL }
@@ -232,7 +232,7 @@ export function preparedModel(config: PreparedConfig): Model {
     const pc = word(at.pc)
     const tagged = find(state, key, TAG)
     const target = pc === 0 ? tagged.block : word(at.target)
-    const entry = find(state, key, 0)
+    const entry = find(state, key, 0, target)
     const kind = task === TASK.put ? 'put' : task === TASK.prepare ? 'prepare' : task === TASK.undo ? 'undo' : state[at.value + target] === MISSING ? 'finish removal' : 'finish'
     const program = programs.tasks[kind]
     const instruction = program[pc]!
@@ -433,9 +433,18 @@ export function preparedModel(config: PreparedConfig): Model {
       if (state[at.mode + writer] !== MODE.writing) continue
       if ((state[at.free + writer]! & reachable(state, writer)) !== 0) return 'a block is free and reachable'
       if (isIdle(state, writer) && state[at.free + writer] !== unreachable(state, writer)) return 'a block is neither free nor reachable'
+      if (isIdle(state, writer) && keysOf(writer).some((key) => isTwice(state, key))) return 'a key is in the table twice'
       if (isIdle(state, writer) && state[at.slot] === SLOT.free && keysOf(writer).some((key) => find(state, key, TAG).block !== NIL)) return 'a block carries a slot that is free'
     }
     return undefined
+  }
+
+  function isTwice(state: State, key: number): boolean {
+    let entries = 0
+    for (let block = state[at.head + bucketOfKey[key]!]!, hops = 0; block !== NIL && hops++ < total; block = state[at.next + block]!) {
+      if (state[at.key + block] === key + 1 && state[at.tag + block] === 0) entries++
+    }
+    return entries > 1
   }
 
   const initial = new Uint8Array(at.bytes)
