@@ -6,6 +6,7 @@
  */
 import type { ActorAddress, Blueprint } from '../runtime/actor.js'
 import type { Client } from '../runtime/client.js'
+import { CacheError } from '../runtime/errors.js'
 import type { ActorSpec, SupervisorSpec } from '../runtime/supervisor-spec.js'
 import type { StartedActor } from '../runtime/system-api.js'
 import { DEFAULT_BOUNDS } from '../runtime/mailbox/lane.js'
@@ -64,7 +65,7 @@ export class PoolThreads {
   static of(client: Client): Promise<PoolThreads> {
     const known = pools.get(client)
     if (known !== undefined) return known
-    const found = client.control<StartedActor[]>((api) => api.demand(FUNCTIONS_ID), START_DEADLINE_MS).then((actors) => new PoolThreads(actors))
+    const found = startPool(client).then((actors) => new PoolThreads(actors))
     pools.set(client, found)
     found.catch(() => pools.delete(client))
     return found
@@ -86,6 +87,20 @@ export class PoolThreads {
     return best
   }
 }
+
+/** Again if a thread of it died while it started. */
+async function startPool(client: Client): Promise<StartedActor[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await client.control<StartedActor[]>((api) => api.demand(FUNCTIONS_ID), START_DEADLINE_MS)
+    } catch (error) {
+      if (error instanceof CacheError) throw error
+      if (attempt === MAX_STARTS) throw new CacheError('ERR_FUNCTION_FAILED', `the function pool could not be started: ${String(error)}`, { cause: error, outcome: 'none' })
+    }
+  }
+}
+
+const MAX_STARTS = 3
 
 function workerBlueprint(concurrency: number): Blueprint {
   return {

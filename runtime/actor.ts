@@ -29,7 +29,7 @@ export interface ActorContext {
   readonly name: string | undefined
   /** Counts its starts, from 1. */
   readonly incarnation: number
-  /** How many of its starts have failed since one succeeded. */
+  /** How many of its starts it has failed since one succeeded; those that died with their thread do not count. */
   readonly failedStarts: number
   readonly node: string
   /** Shared buffers that its spec asked for, by name. They outlive the actor. */

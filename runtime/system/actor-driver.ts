@@ -45,11 +45,12 @@ export class ActorDriver implements ChildDriver {
       })
       host.order({
         order: 'start', id, blueprint, buffers: record.buffers, lanes: this.#lanes.grants(record), recoverAs,
-        incarnation: attempt.incarnation, failedStarts: attempt.failedStartsInARow,
+        incarnation: attempt.incarnation, failedStarts: Math.min(attempt.failedStartsInARow, record.failedStarts),
         death: lastDeath && { error: describeError(lastDeath.error), functionTimeout: lastDeath.functionTimeout },
       })
       await started
       record.isDown = false
+      record.failedStarts = 0
       this.#lanes.dropGone(record)
       return {
         exited: this.#exit(record, death),
@@ -70,7 +71,9 @@ export class ActorDriver implements ChildDriver {
     const record = this.#actors.get(report.id)
     switch (report.report) {
       case 'started': return record?.settleStart?.resolve()
-      case 'failed': return record?.settleStart?.reject(reviveError(report.error))
+      case 'failed':
+        if (record !== undefined) record.failedStarts++
+        return record?.settleStart?.reject(reviveError(report.error))
       case 'stopped': return record?.settleStop?.()
       case 'exited': return record?.settleExit?.({ id: report.id, reason: report.reason, ...report.error && { error: reviveError(report.error) } })
       case 'laneDropped':

@@ -18,6 +18,8 @@ export class ActorRecord implements ActorAddress {
   readonly #watchers = new Set<(exit: ActorExit) => void>()
   /** Its last incarnation ended by itself, and it has not been started since. */
   isDown = false
+  /** Starts in a row that its own code has failed. One whose thread was killed meanwhile says nothing about what it starts on. */
+  failedStarts = 0
   /** A start, a stop or an end in progress is waited for by these. */
   settleStart: { resolve: () => void; reject: (error: Error) => void } | undefined
   settleStop: (() => void) | undefined

@@ -29,6 +29,8 @@ export async function transferUnderFire({ transfers, kills, seed }: Bank): Promi
     shards: SHARDS, memory: '16mb', limit: { policy: 'none' }, functions: [bank], supervision: { maxRestarts: 1e6, backoff: { then: 1, max: 1 } },
   })
   await cache.putMany(ACCOUNTS.map((account) => [account, OPENING]))
+  // With this the pool stands.
+  await cache.transaction(ACCOUNTS, bank.sum, { args: [ACCOUNTS] })
   const given = { accounts: ACCOUNTS, total: TOTAL, transfers: transfers / 2, inFlight: 16 }
   const over = new AbortController()
   const reports = Promise.all([transfer(cache, { ...given, seed: seed + 1 }), transferOnThread(cache, { ...given, seed: seed + 2 })]).finally(() => over.abort())

@@ -53,8 +53,9 @@ export async function checkLeftovers(node: CacheNode, cache: Cache<unknown>, vio
   const left = leftOvers(node)
   violations.check(left.length === 0, () => `left in the vault: ${left.join(', ')}`)
   const { clients } = await node.counters()
-  // The main thread, the system thread and its actors, and one for each thread of the shards.
-  violations.check(clients <= 2 + node.config.shardThreads, () => `${clients} clients are known, of ${2 + node.config.shardThreads} that there are`)
+  // The main thread, the system thread and its actors, and one for each thread of the shards and of the function pool.
+  const most = 2 + node.config.shardThreads + node.config.pool.threads
+  violations.check(clients <= most, () => `${clients} clients are known, of ${most} that there are`)
 }
 
 /** Lanes of clients that are neither the system thread's (0) nor the main thread's (1), and bodies of large messages. */
