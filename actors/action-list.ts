@@ -23,6 +23,7 @@ import { inspect } from './actions/inspect.js'
 import { invoke } from './actions/invoke.js'
 import { isEmpty } from './actions/is-empty.js'
 import { keys } from './actions/keys.js'
+import { lapse } from './actions/lapse.js'
 import { loaded } from './actions/loaded.js'
 import { load } from './actions/load.js'
 import { lock } from './actions/lock.js'
@@ -31,6 +32,7 @@ import { purge } from './actions/purge.js'
 import { putBatch, putMany } from './actions/put-many.js'
 import { put } from './actions/put.js'
 import { refresh } from './actions/refresh.js'
+import { reset } from './actions/reset.js'
 import { scan } from './actions/scan.js'
 import { size } from './actions/size.js'
 import { stats } from './actions/stats.js'
@@ -40,15 +42,16 @@ import { take } from './actions/take.js'
 import { touch } from './actions/touch.js'
 import { transaction } from './actions/transaction.js'
 import { ttl } from './actions/ttl.js'
+import { warm } from './actions/warm.js'
 import { update } from './actions/update.js'
 
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, fetch, getAndUpdate, invoke, transaction, execute, exportEntries, importEntries, dump, load, inspect, stats,
+  refresh, touch, clear, purge, reset, fetch, getAndUpdate, invoke, transaction, execute, exportEntries, importEntries, dump, load, inspect, stats, warm,
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch, loaded, importRecords]
+const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch, loaded, importRecords, lapse]
 
 numberActions(ACTIONS, INTERNAL)

@@ -56,8 +56,12 @@ export interface Action {
   readonly acts?: boolean
   /** Whether it is about keys that it is given, and nothing else: then it is an action of transactions too. */
   readonly keyed?: boolean
+  /** Its first argument is a collection of keys, pairs or entries, which can perhaps be walked only once. */
+  readonly many?: boolean
   /** How many parameters come before its options. */
   readonly arity: number
+  /** What positional arguments are that are left out, for whoever is told of the call. */
+  readonly defaults?: readonly unknown[]
   /** Names of its own options, besides those of `CallOptions`. */
   readonly options: readonly string[]
   /**

@@ -57,6 +57,11 @@ export class CacheDirectory {
     if (isFirst && this.#adopts) void this.#follow()
   }
 
+  /** Whether a cache at that place in the tree is known. */
+  has(cacheId: string): boolean {
+    return this.#handles.has(cacheId)
+  }
+
   /** The handle of the cache at that place in the tree. Throws `ERR_NO_CACHE`. */
   handle(cacheId: string): Cache<unknown> {
     const known = this.#handles.get(cacheId)

@@ -3,7 +3,9 @@ import type { ActorAddress } from '../runtime/actor.js'
 import type { CacheConfig } from './options.js'
 
 export const SHARDS_ID = 'shards'
+export const HOOKS_ID = 'hooks'
 export const JANITOR_ID = 'janitor'
+export const WARMERS_ID = 'warmers'
 export const LOCKSMITH_ID = 'locksmith'
 
 /** The place of a cache among its siblings. */

@@ -10,11 +10,16 @@ import type { NodeAttachment } from '../runtime/node.js'
 import { setTableState, TABLE_STATE } from '../runtime/table/layout.js'
 import { BUSY, MISSING } from '../runtime/table/reader.js'
 import type { MessagePort } from 'node:worker_threads'
+import { codeOf } from './action-codes.js'
 import { ACTIONS } from './action-list.js'
+import { exists } from './actions/exists.js'
+import { get } from './actions/get.js'
 import type { Action, CacheActions, SpecialMessages, SpecialReplies } from './action.js'
 import { openStream, type CacheStream } from './actions/stream.js'
 import { Caller, type CacheDescription } from './caller.js'
 import { callsOf, COUNTER } from './counters.js'
+import { openEvents, type CacheEvents, type CacheSubscriptions, type EventsOptions } from './events.js'
+import { noteRead, watchedCall } from './watched-call.js'
 
 /** Names of actions that are messages too. */
 export type ActionName = keyof CacheActions<unknown>
@@ -42,7 +47,7 @@ export interface CacheDescriptor {
 }
 
 /** A cache, on one thread. Values come back as deep copies. */
-export interface Cache<V> extends CacheActions<V>, CacheStream<V>, AsyncDisposable {
+export interface Cache<V> extends CacheActions<V>, CacheStream<V>, CacheSubscriptions<V>, AsyncDisposable {
   readonly name: string
   /**
    * Sends an action as a message and resolves with its result. `timeout` and `signal` are options of the call, not of the message.
@@ -107,18 +112,30 @@ export interface CacheHome {
 /** A synchronous read gives up after so many milliseconds of a writer that rewrites the entry without pause. */
 const SYNC_READ_MS = 100
 
+const GET = codeOf(get)
+const EXISTS = codeOf(exists)
+
 const BY_NAME = new Map<string, Action>(ACTIONS.map((action) => [action.name, action]))
 
 class Handle {
   readonly name: string
   readonly #caller: Caller
+  /** No hook hears of its calls. */
+  readonly isQuiet: boolean
   readonly #home: CacheHome
+  #quiet: Handle | undefined
   #stopping: Promise<void> | undefined
 
-  constructor(home: CacheHome, description: CacheDescription) {
-    this.name = description.config.name
+  constructor(home: CacheHome, caller: Caller, isQuiet: boolean) {
+    this.name = caller.config.name
+    this.isQuiet = isQuiet
     this.#home = home
-    this.#caller = new Caller(home.client, description)
+    this.#caller = caller
+  }
+
+  /** The same handle, but no hook hears of its calls. */
+  get quiet(): Handle {
+    return this.#quiet ??= this.isQuiet ? this : new Handle(this.#home, this.#caller, true)
   }
 
   get caller(): Caller {
@@ -131,7 +148,9 @@ class Handle {
     let value = caller.read()
     if (value === BUSY) value = persevere(caller, () => caller.read())
     if (caller.counters !== null) countSync(caller, COUNTER.getSync, value !== MISSING)
-    return value === MISSING ? undefined : value
+    const result = value === MISSING ? undefined : value
+    if (caller.watch.concerns(GET) && !this.isQuiet) noteRead(caller, get, key, result)
+    return result
   }
 
   existsSync(key: unknown): boolean {
@@ -140,11 +159,16 @@ class Handle {
     let found: unknown = caller.locate()
     if (found === -1) found = persevere(caller, () => locateOrBusy(caller))
     if (caller.counters !== null) countSync(caller, COUNTER.existsSync, found === 1)
+    if (caller.watch.concerns(EXISTS) && !this.isQuiet) noteRead(caller, exists, key, found === 1)
     return found === 1
   }
 
   stream(options?: unknown): AsyncGenerator<unknown, void, undefined> {
     return openStream(this.#caller, options)
+  }
+
+  events(options?: EventsOptions): CacheEvents<unknown> {
+    return openEvents(this.#caller, options)
   }
 
   // Not every path waits: an error of the arguments has to become a rejection too.
@@ -157,7 +181,7 @@ class Handle {
     const own = args[action.arity]
     if (own !== undefined && (typeof own !== 'object' || own === null)) throw invalidArgument(`the last argument of ${action.name} is an object of options`)
     args[action.arity] = { ...own, ...options }
-    return perform(action, this.#caller, args)
+    return this.#perform(action, args)
   }
 
   tell(message: unknown): boolean {
@@ -166,7 +190,7 @@ class Handle {
     const caller = this.#caller
     caller.telling = true
     try {
-      return perform(action, caller, args) as boolean
+      return this.#perform(action, args) as boolean
     } finally {
       caller.telling = false
     }
@@ -185,6 +209,12 @@ class Handle {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  #perform(action: Action, args: unknown[]): unknown {
+    const caller = this.#caller
+    if (caller.watch.concerns(codeOf(action)) && !this.isQuiet) return watchedCall(caller, action, args, (passed) => perform(action, caller, passed))
+    return perform(action, caller, args)
   }
 
   #parse(message: unknown): [Action, unknown[]] {
@@ -235,12 +265,17 @@ function persevere(caller: Caller, read: () => unknown): unknown {
 // Each action becomes a method. Up to four parameters are passed on one by one: an array for each call would cost on hot paths.
 for (const action of ACTIONS) {
   const calls = callsOf(action)
+  const number = codeOf(action)
+  const { arity } = action
   Object.defineProperty(Handle.prototype, action.name, {
     configurable: true,
     writable: true,
     value: function method(this: Handle, a: unknown, b: unknown, c: unknown, d: unknown): Promise<unknown> {
       try {
         const { caller } = this
+        if (caller.watch.concerns(number) && !this.isQuiet) {
+          return watchedCall(caller, action, [a, b, c, d].slice(0, arity + 1), (args) => perform(action, caller, args)) as Promise<unknown>
+        }
         const result = action.call(caller, a as never, b as never, c as never, d as never) as Promise<unknown>
         if (caller.counters !== null) caller.counters.add(calls)
         return result
@@ -260,5 +295,10 @@ export function callerOf(cache: Cache<unknown>): Caller {
 
 /** Makes a handle on this thread. */
 export function createHandle<V>(home: CacheHome, description: CacheDescription): Cache<V> {
-  return new Handle(home, description) as unknown as Cache<V>
+  return new Handle(home, new Caller(home.client, description), false) as unknown as Cache<V>
+}
+
+/** A handle of the same cache whose calls no hook hears of: for hooks, which would otherwise hear of their own. */
+export function quiet<V>(cache: Cache<V>): Cache<V> {
+  return (cache as unknown as Handle).quiet as unknown as Cache<V>
 }

@@ -15,10 +15,11 @@ import { DEFAULT_TIMEOUT_MS, readTimeout, type ActorAddress } from '../runtime/a
 import type { Outlet } from '../runtime/mailbox/outlet.js'
 import type { Pending } from '../runtime/mailbox/pending.js'
 import { geometryOf, TABLE_STATE } from '../runtime/table/layout.js'
-import { TableReader } from '../runtime/table/reader.js'
+import { MISSING, TableReader } from '../runtime/table/reader.js'
 import type { ScanBatch } from '../runtime/table/scan-batch.js'
 import type { Snapshot } from '../runtime/table/snapshot.js'
 import { codeOf } from './action-codes.js'
+import { lapse } from './actions/lapse.js'
 import { checkCallOptions, type Action, type CallOptions } from './action.js'
 import { currentScope } from './call-scope.js'
 import { COUNTER, Counters } from './counters.js'
@@ -26,6 +27,7 @@ import type { CacheConfig } from './options.js'
 import { together } from './together.js'
 import type { TRANSACTION_BUFFERS } from './slots.js'
 import type { TransactionPlan } from './transaction.js'
+import { Watch } from './watch.js'
 
 /** What a thread needs to use a cache. */
 export interface CacheDescription {
@@ -37,6 +39,8 @@ export interface CacheDescription {
   counters?: SharedArrayBuffer
   /** What the janitor's last run did, if there is a janitor. */
   sweeps?: SharedArrayBuffer
+  /** Who watches what. */
+  watch: SharedArrayBuffer
   /** The buffers of its transactions. */
   transactions: Record<keyof typeof TRANSACTION_BUFFERS, SharedArrayBuffer>
   /** Which of its loads wait for which. */
@@ -71,6 +75,8 @@ export class Caller {
   readonly readers: TableReader[]
   /** `null` if the cache does not count. */
   readonly counters: Counters | null
+  /** The way to the hooks. */
+  readonly watch: Watch
   /** The longest encoded key and value that a table takes. */
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
@@ -114,6 +120,7 @@ export class Caller {
     this.clock = client.clock
     this.readClock = this.config.lazy ? client.clock : null
     this.counters = description.counters === undefined ? null : new Counters(description.counters, client.id)
+    this.watch = outside?.watch ?? new Watch(client, description.id, description.watch)
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
     this.#compressOver = this.config.compressOverBytes ?? Infinity
@@ -232,12 +239,16 @@ export class Caller {
 
   /** Reads the value of the last `key` from shared memory: the value, `MISSING` or `BUSY`. */
   read(): unknown {
-    return this.readers[this.shard]!.get(this.hash, this.scratch.bytes, 0, this.#keyEnd, this.readClock)
+    const value = this.readers[this.shard]!.get(this.hash, this.scratch.bytes, 0, this.#keyEnd, this.readClock)
+    if (value === MISSING && this.watch.hearsOfExpiry) this.#tellOfExpiry()
+    return value
   }
 
   /** Looks the last `key` up without its value; see `TableReader.locate`. */
   locate(): 1 | 0 | -1 {
-    return this.readers[this.shard]!.locate(this.hash, this.scratch.bytes, 0, this.#keyEnd, this.readClock)
+    const found = this.readers[this.shard]!.locate(this.hash, this.scratch.bytes, 0, this.#keyEnd, this.readClock)
+    if (found === 0 && this.watch.hearsOfExpiry) this.#tellOfExpiry()
+    return found
   }
 
   /** Counts a key that was looked up in shared memory. */
@@ -331,6 +342,18 @@ export class Caller {
     }
   }
 
+  /** The last `key` was not found. If there is an entry whose time has come, its shard removes it, and tells whoever watches for that. */
+  #tellOfExpiry(): void {
+    if (this.readClock === null || this.locateAny() !== 1) return
+    const { expiresAt } = this.readers[this.shard]!
+    if (expiresAt !== 0 && expiresAt <= this.readClock.now()) this.#outlet(this.shard).tell(codeOf(lapse), this.scratch, this.#keyEnd, 0, 0)
+  }
+
+  #outlet(shard: number): Outlet {
+    const outlet = this.#outlets[shard]
+    return outlet === undefined || outlet.isClosed ? this.#openOutlet(shard) : outlet
+  }
+
   /** The lane to a shard: the first one, or another one after the cache was stopped and started again by its supervisor. */
   #openOutlet(shard: number): Outlet {
     this.#hasTold[shard] = 0
@@ -342,8 +365,7 @@ export class Caller {
     const keyBytes = this.#keyEnd
     const valueBytes = this.#valueEnd - keyBytes
     const restBytes = scratch.end - this.#valueEnd
-    let outlet = this.#outlets[shard]
-    if (outlet === undefined || outlet.isClosed) outlet = this.#openOutlet(shard)
+    const outlet = this.#outlet(shard)
     const code = codeOf(action) | this.part
     if (this.telling) {
       checkCallOptions(action, options)

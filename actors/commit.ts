@@ -27,6 +27,8 @@ export function commit<T>(value: T, options: { readonly expire?: Duration | null
 }
 
 /** Returns `value` to the caller without storing anything. */
-export function ignore<T>(value: T): Ignore<T> {
+export function ignore(): Ignore<undefined>
+export function ignore<T>(value: T): Ignore<T>
+export function ignore(value?: unknown): Ignore<unknown> {
   return new Ignore(value)
 }

@@ -18,8 +18,9 @@ import { ownFunction, runOwn } from './registered-functions.js'
 /** What a function gets besides its arguments: made on the thread where it runs. */
 export interface Gift {
   /**
-   * `cache`: the handle of the task's cache. `transaction`: a handle of the transaction that `data` describes. `load`: nothing, and what it
-   * returns is stored as the result of the load that `data` describes. `update`: the value of the key that `data` names, and what it returns is stored there.
+   * `cache`: the handle of the task's cache; with the data `quiet` one whose calls no hook hears of. `transaction`: a handle of the transaction that
+   * `data` describes. `load`: nothing, and what it returns is stored as the result of the load that `data` describes. `update`: the value of the key
+   * that `data` names, and what it returns is stored there.
    */
   readonly what: 'cache' | 'transaction' | 'load' | 'update'
   /** Before its arguments or behind them. */

@@ -142,7 +142,9 @@ export class FunctionWorker implements FunctionPlace {
     return functionNamed(name, this.#node)
   }
 
-  cache({ cacheId }: CallHeader): Cache<unknown> {
+  async cache({ cacheId }: CallHeader): Promise<Cache<unknown>> {
+    // It may be starting, and this a function that its start waits for.
+    if (!this.#directory.has(cacheId)) await this.#directory.refresh()
     return this.#directory.handle(cacheId)
   }
 

@@ -1,5 +1,5 @@
 /** What functions get besides their arguments, made on the thread where they run. */
-import { callerOf, type Cache } from './cache.js'
+import { callerOf, quiet, type Cache } from './cache.js'
 import type { Gift } from './function-call.js'
 import type { CallReply } from './function-wire.js'
 import { runLoad, type LoadTicket } from './load.js'
@@ -11,7 +11,7 @@ import { transactionHandle } from './transaction-handle.js'
 export async function giveTo(gift: Gift | undefined, cache: () => Cache<unknown> | Promise<Cache<unknown>>, call: (given: unknown) => Promise<CallReply>): Promise<CallReply> {
   switch (gift?.what) {
     case undefined: return call(undefined)
-    case 'cache': return call(await cache())
+    case 'cache': return call(gift.data === 'quiet' ? quiet(await cache()) : await cache())
     case 'load': return runLoad(callerOf(await cache()), gift.data as LoadTicket, () => call(undefined))
     case 'update': return runUpdate(callerOf(await cache()), gift.data as UpdateTicket, call)
     case 'transaction': return runTransaction(callerOf(await cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)))

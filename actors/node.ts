@@ -9,7 +9,7 @@ import type { ChildSpec } from '../runtime/supervisor-spec.js'
 import type { StartedActor } from '../runtime/system-api.js'
 import { createHandle, type Cache, type CacheDescriptor } from './cache.js'
 import type { CacheDescription } from './caller.js'
-import { cacheId } from './cache-ids.js'
+import { cacheId, WARMERS_ID } from './cache-ids.js'
 import { functionPool, PoolThreads } from './function-pool.js'
 import { connectFunctions } from './registered-functions.js'
 import { readNodeOptions, type CacheOptions, type NodeConfig, type NodeOptions } from './options.js'
@@ -49,6 +49,8 @@ export class CacheNode extends Node {
     for (const name of cachesIn(spec)) if (this.#find(name) !== undefined) throw nameTaken(name, this.name)
     this.#starting++
     try {
+      // Required warmers run while the cache starts, and the root starts one child at a time.
+      if (hasWarmers(spec)) await PoolThreads.of(this.client)
       const started = await super.spawnTree(spec)
       const descriptions = describeCaches(started)
       for (const description of descriptions) this.#adopt(description)
@@ -123,6 +125,11 @@ function setStates({ shards }: CacheDescription, state: TableState): void {
 
 function nameTaken(name: string, node: string): CacheError {
   return new CacheError('ERR_NAME_TAKEN', `node '${node}' has a cache '${name}'; stop it first, or choose another name`, { cache: name, node })
+}
+
+/** Whether a cache in a spec has warmers. */
+function hasWarmers(spec: ChildSpec): boolean {
+  return spec.kind === 'actor' ? spec.id === WARMERS_ID : spec.children.some(hasWarmers)
 }
 
 /** Names of the caches in a spec. */

@@ -4,12 +4,14 @@
  */
 import { availableParallelism } from 'node:os'
 import { readBounds } from '../runtime/actor.js'
-import { parseDuration, type Duration } from '../runtime/duration.js'
+import { positiveDuration, type Duration } from '../runtime/duration.js'
 import { functionsModuleUrl, type FunctionsModule } from '../runtime/functions.js'
 import { DEFAULT_BOUNDS, type MailboxBounds } from '../runtime/mailbox/lane.js'
+import { readHooks, type HookConfig, type HookOptions } from './hook-options.js'
 import { readCommands, type CommandConfig, type CommandOptions } from './command-options.js'
-import { inside, invalidOption, numberWithin, oneOf, ownOptions } from '../runtime/option-checks.js'
+import { inside, invalidOption, numberWithin, oneOf, or, ownOptions, trueOrFalse } from '../runtime/option-checks.js'
 import { readSupervision, type SupervisionOptions, type SupervisorSpec } from '../runtime/supervisor-spec.js'
+import { readWarmers, type WarmerConfig, type WarmerOptions } from './warmer-options.js'
 import { MAX_TABLE_BYTES, MIN_TABLE_BYTES } from '../runtime/table/layout.js'
 
 /** Bytes as a number, or a string with a 1024-based unit: `'64kb'`, `'256mb'`, `'1.5gb'`. */
@@ -57,6 +59,10 @@ export interface CacheOptions {
   commands?: Readonly<Record<string, CommandOptions>>
   /** How long a function may run. Default 5 s in the pool, and 1 s inside a shard, where it is then killed with its thread. */
   functionTimeout?: Duration
+  /** Functions that are called for what is done in the cache. */
+  hooks?: readonly HookOptions[]
+  /** Functions that fill the cache, at its start and now and then. */
+  warmers?: readonly WarmerOptions[]
   /** Whether calls, hits, misses, writes and more are counted, for `stats()`. Default false. */
   stats?: boolean
   /** Compress values that are encoded in more than so many bytes; `true`: more than 1 kb. Default false. */
@@ -86,6 +92,8 @@ export interface CacheConfig {
   /** In the pool. */
   poolTimeoutMs: number
   commands: CommandConfig[]
+  hooks: HookConfig[]
+  warmers: WarmerConfig[]
   stats: boolean
   /** `null`: values are not compressed. */
   compressOverBytes: number | null
@@ -108,7 +116,7 @@ export interface PoolConfig {
 }
 
 const NODE_NAMES = ['name', 'shardThreads', 'pool', 'functions']
-const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'ordered', 'stats', 'compressed', 'supervision']
+const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'hooks', 'warmers', 'ordered', 'stats', 'compressed', 'supervision']
 
 /**
  * A shard that ran for so long had taken up its table, and does not run the message again that it died of: it may start again
@@ -148,6 +156,7 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
     throw invalidOption('memory', memory, `from ${MIN_TABLE_BYTES} bytes to 2 GB for each of the ${shards} shards; more shards make more possible`)
   }
   const limit = ownOptions(or(own['limit'], {}), ['policy'], 'limit')
+  const poolTimeoutMs = positiveDuration(or(own['functionTimeout'], 5000), 'functionTimeout')
   const expiration = ownOptions(or(own['expiration'], {}), ['default', 'interval', 'lazy'], 'expiration')
   return {
     config: {
@@ -156,13 +165,15 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       mailbox: readBounds(or(own['mailbox'], DEFAULT_BOUNDS), 'mailbox', readBytes),
       defaultExpireMs: readPositiveOrNull(or(expiration['default'], null), 'expiration.default'),
       intervalMs: readPositiveOrNull(or(expiration['interval'], 3000), 'expiration.interval'),
-      lazy: readBoolean(or(expiration['lazy'], true), 'expiration.lazy'),
+      lazy: trueOrFalse(or(expiration['lazy'], true), 'expiration.lazy'),
       functions: [...new Set([...node?.functions ?? [], ...readFunctions(own['functions'])])],
-      functionTimeoutMs: readPositive(or(own['functionTimeout'], 1000), 'functionTimeout'),
-      poolTimeoutMs: readPositive(or(own['functionTimeout'], 5000), 'functionTimeout'),
+      functionTimeoutMs: positiveDuration(or(own['functionTimeout'], 1000), 'functionTimeout'),
+      poolTimeoutMs,
       commands: readCommands(or(own['commands'], {}), 'commands'),
-      ordered: readBoolean(or(own['ordered'], false), 'ordered'),
-      stats: readBoolean(or(own['stats'], false), 'stats'),
+      hooks: readHooks(or(own['hooks'], []), 'hooks', poolTimeoutMs),
+      warmers: readWarmers(or(own['warmers'], []), 'warmers'),
+      ordered: trueOrFalse(or(own['ordered'], false), 'ordered'),
+      stats: trueOrFalse(or(own['stats'], false), 'stats'),
       compressOverBytes: readCompressed(or(own['compressed'], false)),
       seed: (Math.random() * 2 ** 32) | 0,
     },
@@ -173,16 +184,6 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
 function readName(value: unknown, option: string): string {
   if (typeof value === 'string' && value !== '' && !value.includes('/') && value.length <= 255) return value
   throw invalidOption(option, value, 'a string of 1 to 255 characters without "/"')
-}
-
-/** Not `??`: `null` is not left out, it is wrong. */
-function or(value: unknown, otherwise: unknown): unknown {
-  return value === undefined ? otherwise : value
-}
-
-function readBoolean(value: unknown, option: string): boolean {
-  if (typeof value === 'boolean') return value
-  throw invalidOption(option, value, 'true or false')
 }
 
 /** Shorter values hardly get shorter. */
@@ -196,14 +197,7 @@ function readCompressed(value: unknown): number | null {
 }
 
 function readPositiveOrNull(value: unknown, option: string): number | null {
-  return value === null ? null : readPositive(value, option)
-}
-
-/** A duration above zero. */
-function readPositive(value: unknown, option: string): number {
-  const ms = parseDuration(value, option)
-  if (ms > 0) return ms
-  throw invalidOption(option, value, 'a duration above 0')
+  return value === null ? null : positiveDuration(value, option)
 }
 
 const UNITS = { b: 1, kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const

@@ -60,9 +60,9 @@ export function describeCaches(started: readonly StartedActor[]): CacheDescripti
     if (definition !== 'shard') continue
     const { config, index } = args as ShardArguments
     const id = address.id.split('/').slice(0, -2).join('/')
-    const { table, counters, sweeps, slots, owners, loadWaits } = buffers
+    const { table, counters, sweeps, slots, owners, loadWaits, watch } = buffers
     const description = caches.get(id) ?? {
-      id, config, shards: [], transactions: { slots: slots!, owners: owners! }, loadWaits: loadWaits!, ...counters && { counters }, ...sweeps && { sweeps },
+      id, config, shards: [], transactions: { slots: slots!, owners: owners! }, loadWaits: loadWaits!, watch: watch!, ...counters && { counters }, ...sweeps && { sweeps },
     }
     description.shards[index] = { address, table: table! }
     caches.set(id, description)

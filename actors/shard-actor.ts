@@ -5,7 +5,9 @@ import type { HostContext } from '../runtime/host/host.js'
 import { formatTable, initializeTable, isTable, setTableState, TABLE_STATE } from '../runtime/table/layout.js'
 import { TableWriter } from '../runtime/table/writer.js'
 import './action-list.js'
+import { cacheOf } from './cache-ids.js'
 import { beginCounting } from './counters.js'
+import { hooksAddress } from './hooks-address.js'
 import { LOCKS_BYTES } from './locks.js'
 import type { CacheConfig } from './options.js'
 import { Shard } from './shard.js'
@@ -37,7 +39,10 @@ export function shardBlueprint(config: CacheConfig, index: number, tableBufferBy
 defineRawActor<Shard>('shard', import.meta.url, {
   async init(context, args) {
     const { config, index } = args as ShardArguments
-    await loadFunctions(config.functions)
+    const host = (context as ActorContext & HostContext).host
+    const hooks = hooksAddress(cacheOf(cacheOf(context.id)))
+    // There is no event loop to open the lane with when there is something to tell.
+    await Promise.all([loadFunctions(config.functions), host.client.opened(hooks)])
     const table = context.buffers['table']!
     if (!isTable(table)) initializeTable(table, { bytes: config.tableBytes, seed: config.seed })
     if (context.failedStarts >= MAX_FAILED_STARTS) {
@@ -48,7 +53,7 @@ defineRawActor<Shard>('shard', import.meta.url, {
     setTableState(table, TABLE_STATE.running)
     const { counters } = context.buffers
     if (counters !== undefined) beginCounting(counters, Math.floor(context.now()))
-    return new Shard(context as ActorContext & HostContext, config, index, writer)
+    return new Shard(context as ActorContext & HostContext, config, index, writer, host.client.outlet(hooks))
   },
   receive: (shard, inlet) => shard.receive(inlet),
   idle: (shard) => shard.idle(),

@@ -14,13 +14,15 @@ import type { Host, HostContext } from '../runtime/host/host.js'
 import { fail, reply } from '../runtime/host/hosted-actor.js'
 import type { Replier } from '../runtime/mailbox/deferral.js'
 import type { Inlet, Request } from '../runtime/mailbox/inlet.js'
+import type { Outlet } from '../runtime/mailbox/outlet.js'
 import type { ParkedRequest } from '../runtime/mailbox/parking.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
 import { TableReader } from '../runtime/table/reader.js'
 import { NO_SLOT } from '../runtime/table/transactions.js'
 import type { TableWriter } from '../runtime/table/writer.js'
 import { CacheError } from '../runtime/errors.js'
-import { actionOf } from './action-codes.js'
+import { actionOf, codeOf } from './action-codes.js'
+import { purge } from './actions/purge.js'
 import type { Action } from './action.js'
 import { loaded } from './actions/loaded.js'
 import { VALUE_DECODER } from './caller.js'
@@ -29,6 +31,7 @@ import { eachInBatch } from './entry-batch.js'
 import type { Claim } from './gate.js'
 import { Loads } from './loads.js'
 import type { CacheConfig } from './options.js'
+import { SelfNotices } from './self-notices.js'
 import { ShardTransactions } from './shard-transactions.js'
 import { SweepRecord } from './sweep-record.js'
 
@@ -52,6 +55,7 @@ export class Shard {
   readonly reply = new Scratch(256)
   /** `null` if the cache does not count. */
   readonly counters: Counters | null
+  readonly notices: SelfNotices
   readonly #host: Host
   #reader: TableReader | undefined
   readonly #index: number
@@ -62,7 +66,8 @@ export class Shard {
   /** What the sweep that is under way has removed. */
   #sweptSoFar = 0
 
-  constructor(context: ActorContext & HostContext, config: CacheConfig, index: number, writer: TableWriter) {
+  /** @param hooks the lane to the hooks, open */
+  constructor(context: ActorContext & HostContext, config: CacheConfig, index: number, writer: TableWriter, hooks: Outlet) {
     this.context = context
     this.config = config
     this.#index = index
@@ -72,7 +77,11 @@ export class Shard {
     const { counters, sweeps } = buffers
     this.#sweeps = sweeps && new SweepRecord(sweeps)
     this.counters = counters === undefined ? null : new Counters(counters, context.host.client.id)
-    if (this.counters !== null) writer.onEvict = () => this.counters!.add(COUNTER.evictions)
+    this.notices = new SelfNotices(context, hooks, buffers['watch']!, codeOf(purge), writer)
+    writer.onEvict = (block, reason) => {
+      this.counters?.add(COUNTER.evictions)
+      if (this.notices.hearsOfEvictions) this.notices.add(reason, block)
+    }
     this.transactions = new ShardTransactions({
       writer,
       inlet: (client) => context.inlet(client),
@@ -166,6 +175,15 @@ export class Shard {
   remove(block: number): void {
     this.writer.remove(block)
     this.counters?.add(COUNTER.removals)
+  }
+
+  /** Removes the entry of the request's key if its time has come, and tells whoever watches for that. */
+  lapse(request: Request): void {
+    const block = this.find(request)
+    if (block === 0 || !this.isExpired(block)) return
+    this.notices.add('expired', block)
+    this.writer.remove(block)
+    this.counters?.add(COUNTER.expirations)
   }
 
   /** Counts a key that was looked up. */
@@ -276,7 +294,7 @@ export class Shard {
   /** Removes every expired entry now. Returns how many there were. */
   purge(): number {
     const before = this.writer.swept
-    for (let cursor = this.#sweep(0); cursor !== 0;) cursor = this.#sweep(cursor)
+    for (let cursor = this.#sweep(0, 'purged'); cursor !== 0;) cursor = this.#sweep(cursor, 'purged')
     return this.writer.swept - before
   }
 
@@ -285,10 +303,13 @@ export class Shard {
     const more = this.transactions.isBusy && this.transactions.idle()
     if (this.#sweepCursor < 0) return more
     const before = this.writer.swept
-    const next = this.#sweep(this.#sweepCursor)
+    const next = this.#sweep(this.#sweepCursor, 'swept')
     this.#sweptSoFar += this.writer.swept - before
     this.#sweepCursor = next === 0 ? -1 : next
-    if (next === 0) this.#sweeps?.note(this.#index, this.#run, this.context.now(), this.#sweptSoFar)
+    if (next === 0) {
+      this.notices.flush()
+      this.#sweeps?.note(this.#index, this.#run, this.context.now(), this.#sweptSoFar)
+    }
     return more || next !== 0
   }
 
@@ -323,13 +344,19 @@ export class Shard {
     let result: unknown
     if (this.loads.isBusy && action.writes) this.#noteWrite(action, request)
     try {
-      if (request.slot === NO_SLOT) result = action.apply!(this, request)
-      else result = this.#applyWithin(action, request)
+      if (request.slot === NO_SLOT) {
+        // Whoever writes a key meets what was there.
+        if (action.keyed === true && action.writes && request.aEnd > request.start && this.notices.hearsOfExpiry) this.lapse(request)
+        result = action.apply!(this, request)
+      } else {
+        result = this.#applyWithin(action, request)
+      }
     } catch (error) {
       // Nothing has changed, and what a function threw is read, which may run its getters.
       return error instanceof CacheError && error.cause === undefined ? fail(replier, error) : this.limited(undefined, () => fail(replier, error))
     }
     if (result !== KEPT) this.answer(replier, result)
+    this.notices.endMessage()
   }
 
   /** What is being loaded must not be stored over what is written now. */
@@ -379,9 +406,9 @@ export class Shard {
     this.counters?.add(COUNTER.writes)
   }
 
-  #sweep(cursor: number): number {
+  #sweep(cursor: number, kind: 'swept' | 'purged'): number {
     const before = this.writer.swept
-    const next = this.writer.sweep(cursor, this.context.now(), SWEEP_SLICE)
+    const next = this.writer.sweep(cursor, this.context.now(), SWEEP_SLICE, this.notices.hearsOfSweeps ? (block) => this.notices.add(kind, block) : undefined)
     this.counters?.add(COUNTER.expirations, this.writer.swept - before)
     return next
   }

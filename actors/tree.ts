@@ -1,15 +1,18 @@
 /** The supervision tree of a cache, as data: the composition root. */
 import type { ActorSpec, SupervisorSpec } from '../runtime/supervisor-spec.js'
-import { cacheId, JANITOR_ID, LOCKSMITH_ID, shardId, SHARDS_ID } from './cache-ids.js'
+import { cacheId, HOOKS_ID, JANITOR_ID, LOCKSMITH_ID, shardId, SHARDS_ID, WARMERS_ID } from './cache-ids.js'
 import { tableBufferBytes } from '../runtime/table/layout.js'
 import { janitorBlueprint } from './janitor.js'
 import { COUNTERS_BYTES } from './counters.js'
+import { hooksBlueprint } from './hooks.js'
 import { readCacheOptions, type CacheConfig, type CacheOptions, type NodeConfig } from './options.js'
 import { LOAD_WAITS_BYTES } from './load-waits.js'
 import { locksmithBlueprint } from './locksmith.js'
 import { shardBlueprint } from './shard-actor.js'
 import { TRANSACTION_BUFFERS } from './slots.js'
 import { sweepRecordBytes } from './sweep-record.js'
+import { warmersBlueprint } from './warmers.js'
+import { WATCH_BYTES } from './watch-words.js'
 
 /** How long a shard has to finish what is queued when it stops. */
 const DRAIN_MS = 5000
@@ -18,9 +21,11 @@ const DRAIN_MS = 5000
  * The supervisor of a cache, to be spawned on a node or under a supervisor of the application's own:
  *
  *     cache 'users'     rest_for_one
+ *     ├─ hooks          has functions called for what is done, and feeds subscribers
  *     ├─ shards         one_for_one: shard 0 … shard n−1, spread over the node's shard threads
  *     ├─ locksmith      ends transactions whose owners are gone
- *     └─ janitor        tells the shards to remove what has expired
+ *     ├─ janitor        tells the shards to remove what has expired
+ *     └─ warmers        has functions fill the cache; only if there are any
  *
  * @throws `ERR_INVALID_OPTION`
  */
@@ -35,11 +40,14 @@ export function cacheSupervisor(name: string, options?: CacheOptions, node?: Nod
   const shardSupervisor: SupervisorSpec = {
     kind: 'supervisor', id: SHARDS_ID, strategy: 'one_for_one', ...supervision, children: shards, restart: 'permanent', shutdownMs: Infinity,
   }
+  // First, so that whoever tells it something comes after it.
+  const hooks: ActorSpec = { kind: 'actor', id: HOOKS_ID, restart: 'permanent', shutdownMs: Infinity, actor: hooksBlueprint(config, common) }
   const locksmith: ActorSpec = { kind: 'actor', id: LOCKSMITH_ID, restart: 'permanent', shutdownMs: 1000, actor: locksmithBlueprint(config) }
   const janitor: ActorSpec = { kind: 'actor', id: JANITOR_ID, restart: 'permanent', shutdownMs: 1000, actor: janitorBlueprint(config, common) }
+  const warmers: ActorSpec = { kind: 'actor', id: WARMERS_ID, restart: 'permanent', shutdownMs: 1000, actor: warmersBlueprint(config) }
   return {
     kind: 'supervisor', id: cacheId(name), strategy: 'rest_for_one', ...supervision, restart: 'permanent', shutdownMs: Infinity,
-    children: [shardSupervisor, locksmith, ...config.intervalMs === null ? [] : [janitor]],
+    children: [hooks, shardSupervisor, locksmith, ...config.intervalMs === null ? [] : [janitor], ...config.warmers.length === 0 ? [] : [warmers]],
   }
 }
 
@@ -48,6 +56,7 @@ function commonBuffers(config: CacheConfig): Record<string, number> {
   return {
     ...TRANSACTION_BUFFERS,
     loadWaits: LOAD_WAITS_BYTES,
+    watch: WATCH_BYTES,
     ...config.stats && { counters: COUNTERS_BYTES },
     ...config.intervalMs !== null && { sweeps: sweepRecordBytes(config.shards) },
   }

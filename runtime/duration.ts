@@ -29,3 +29,10 @@ export function readDuration(value: unknown): number {
 function parseString(value: string): number {
   return value === '' || value.length > 100 ? NaN : ms(value as StringValue) // the type lists the units, and any string may come
 }
+
+/** As `parseDuration`, above zero. */
+export function positiveDuration(value: unknown, option: string): number {
+  const ms = parseDuration(value, option)
+  if (ms > 0) return ms
+  throw invalidOption(option, value, 'a duration above 0')
+}

@@ -36,6 +36,16 @@ export function inside(where: string, name: string): string {
   return where === '' ? name : `${where}.${name}`
 }
 
+/** `value`, or what stands for it if it is left out. Not `??`: `null` is not left out, it is wrong. */
+export function or(value: unknown, otherwise: unknown): unknown {
+  return value === undefined ? otherwise : value
+}
+
+export function trueOrFalse(value: unknown, option: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalidOption(option, value, 'true or false')
+}
+
 /** One of `words`. */
 export function oneOf<Word extends string>(value: unknown, words: readonly Word[], option: string): Word {
   if (!(words as readonly unknown[]).includes(value)) throw invalidOption(option, value, words.join(', '))

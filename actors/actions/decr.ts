@@ -20,7 +20,7 @@ declare module '../action.js' {
 }
 
 export const decr: Action = {
-  name: 'decr', writes: true, keyed: true, arity: 2, options: ['default'],
+  name: 'decr', writes: true, keyed: true, arity: 2, defaults: [undefined, 1], options: ['default'],
   call: (caller, key: unknown, by?: number | bigint, options?: IncrOptions<number | bigint>) => sendSum(decr, caller, key, by, options, -1),
   apply: (shard, request) => addTo(shard, request),
 }

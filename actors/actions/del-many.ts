@@ -18,7 +18,7 @@ declare module '../action.js' {
 }
 
 export const delMany: Action = {
-  name: 'delMany', writes: true, keyed: true, arity: 1, options: [],
+  name: 'delMany', many: true, writes: true, keyed: true, arity: 1, options: [],
   call(caller, keys: unknown, options?: CallOptions) {
     checkCallOptions(delMany, options)
     const all = keysOf(keys, 'delMany')

@@ -26,7 +26,7 @@ declare module '../action.js' {
 }
 
 export const getMany: Action = {
-  name: 'getMany', writes: false, keyed: true, arity: 1, options: [],
+  name: 'getMany', many: true, writes: false, keyed: true, arity: 1, options: [],
   call(caller, keys: unknown, options?: CallOptions) {
     checkCallOptions(getMany, options)
     const all = keysOf(keys, 'getMany')

@@ -44,7 +44,7 @@ interface Message {
 }
 
 export const importEntries: Action = {
-  name: 'import', writes: true, arity: 1, options: [],
+  name: 'import', many: true, writes: true, arity: 1, options: [],
   call(caller, entries: unknown, options?: CallOptions) {
     checkCallOptions(importEntries, options)
     caller.refuseIfStopped()

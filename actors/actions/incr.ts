@@ -32,7 +32,7 @@ declare module '../action.js' {
 }
 
 export const incr: Action = {
-  name: 'incr', writes: true, keyed: true, arity: 2, options: ['default'],
+  name: 'incr', writes: true, keyed: true, arity: 2, defaults: [undefined, 1], options: ['default'],
   call: (caller, key: unknown, by?: number | bigint, options?: IncrOptions<number | bigint>) => sendSum(incr, caller, key, by, options, 1),
   apply: (shard, request) => addTo(shard, request),
 }

@@ -5,6 +5,8 @@ import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
 import { readTimeout } from '../../runtime/actor.js'
 import { monotonicMs } from '../../runtime/clock.js'
+import type { HookReport } from '../hook.js'
+import { TO_HOOKS } from '../notice.js'
 import { formatBytes } from '../options.js'
 import { Patience } from '../patience.js'
 import { keyAt, scanEntries } from '../walk.js'
@@ -25,16 +27,18 @@ export interface Inspections<V> {
   mailboxes: { actor: string; outstanding: number; waiting: number; refused: number; dropped: number }[]
   /** With its times in milliseconds since 1970, also if it has expired and is not removed yet. */
   entry: { key: Key; value: V; modified: number; expires: number | null } | undefined
+  /** How the hooks are doing, in the order of the options. */
+  hooks: HookReport[]
   /** What the janitor did the last time; `undefined` before. */
   janitor: JanitorRun | undefined
 }
 
 /** All that `inspect` can be asked. */
 export type What =
-  | 'cache' | 'tree' | 'shards' | 'mailboxes' | readonly ['memory', 'bytes' | 'text'] | readonly ['expired', 'count' | 'keys'] | readonly ['entry', Key] | readonly ['janitor', 'last']
+  | 'cache' | 'tree' | 'shards' | 'mailboxes' | 'hooks' | readonly ['memory', 'bytes' | 'text'] | readonly ['expired', 'count' | 'keys'] | readonly ['entry', Key] | readonly ['janitor', 'last']
 
 /** The answer to one of them. */
-export type Inspected<V, W> = W extends 'cache' | 'tree' | 'shards' | 'mailboxes' ? Inspections<V>[W]
+export type Inspected<V, W> = W extends 'cache' | 'tree' | 'shards' | 'mailboxes' | 'hooks' ? Inspections<V>[W]
   : W extends readonly ['memory', 'bytes'] | readonly ['expired', 'count'] ? number
     : W extends readonly ['memory', 'text'] ? string
       : W extends readonly ['expired', 'keys'] ? Key[]
@@ -59,6 +63,7 @@ declare module '../action.js' {
     inspect(what: 'tree', options?: CallOptions): Promise<TreeNode>
     inspect(what: 'shards', options?: CallOptions): Promise<Inspections<V>['shards']>
     inspect(what: 'mailboxes', options?: CallOptions): Promise<Inspections<V>['mailboxes']>
+    inspect(what: 'hooks', options?: CallOptions): Promise<Inspections<V>['hooks']>
     inspect(what: readonly ['memory', 'bytes'] | readonly ['expired', 'count'], options?: CallOptions): Promise<number>
     inspect(what: readonly ['memory', 'text'], options?: CallOptions): Promise<string>
     inspect(what: readonly ['expired', 'keys'], options?: CallOptions): Promise<Key[]>
@@ -76,7 +81,7 @@ declare module '../action.js' {
 type Look = (caller: Caller, argument: unknown, options: CallOptions | undefined) => unknown
 
 /** What does not show entries: it has no writes of the caller to wait for. */
-const WITHOUT_WAITING = new Set(['cache', 'tree', 'mailboxes', 'janitor'])
+const WITHOUT_WAITING = new Set(['cache', 'tree', 'mailboxes', 'hooks', 'janitor'])
 
 const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
   ['cache', ({ config: { seed: _seed, ...shown } }) => shown],
@@ -85,6 +90,7 @@ const LOOKS: ReadonlyMap<string, Look> = new Map<string, Look>([
     shard, actor: shards[shard]!.address.id, entries, bytesUsed, capacityBytes,
   }))],
   ['mailboxes', ({ client, description: { id } }) => client.inspect().filter(({ actor }) => actor.startsWith(`${id}/`))],
+  ['hooks', ({ watch }, _argument, options) => watch.ask(TO_HOOKS.inspect, undefined, readTimeout(options), options?.signal)],
   ['memory bytes', (caller) => memoryBytes(caller)],
   ['memory text', (caller) => formatBytes(memoryBytes(caller))],
   ['expired count', async (caller, _argument, options) => (await expiredKeys(caller, options)).length],

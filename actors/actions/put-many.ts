@@ -35,7 +35,7 @@ declare module '../action.js' {
 const BATCH_BYTES = 256 << 10
 
 export const putMany: Action = {
-  name: 'putMany', writes: true, keyed: true, arity: 1, options: ['expire'],
+  name: 'putMany', many: true, writes: true, keyed: true, arity: 1, options: ['expire'],
   call(caller, pairs: unknown, options?: PutManyOptions) {
     checkCallOptions(putMany, options)
     const expireMs = options?.expire === undefined ? undefined : readExpire(options.expire, 'expire')

@@ -53,7 +53,7 @@ interface TransactionCall extends CallOptions {
 }
 
 export const transaction: Action = {
-  name: 'transaction', writes: true, keyed: true, arity: 2, options: ['args', 'functionTimeout'],
+  name: 'transaction', many: true, writes: true, keyed: true, arity: 2, options: ['args', 'functionTimeout'],
   call(caller, keys: unknown, reference: unknown, options?: TransactionCall) {
     checkCallOptions(transaction, options)
     const { args = [], functionTimeout } = options ?? {}

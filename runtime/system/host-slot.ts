@@ -53,6 +53,7 @@ export function createHostThread(heapMb?: number): Thread {
 
 export class HostSlot {
   readonly id: string
+  readonly kind: HostKind
   readonly bell: SharedArrayBuffer
   /** Ids of the actors that run, start or stop here. */
   readonly actors = new Set<string>()
@@ -71,6 +72,7 @@ export class HostSlot {
 
   constructor(options: HostSlotOptions) {
     this.id = options.id
+    this.kind = options.kind
     this.bell = options.bell
     this.#options = options
     this.#words = new Int32Array(options.words)

@@ -72,8 +72,12 @@ export class Hosts {
     for (const host of this.#hosts.values()) host.order({ order: 'clockMoved' })
   }
 
-  /** Ends a host on which nothing has a place any more. */
+  /**
+   * Ends a host on which nothing has a place any more. Not that of the system thread: it is one client for as long as the thread lives, and other
+   * actors hold its lanes.
+   */
   close(host: HostSlot): void {
+    if (host.kind === 'system') return
     if (!this.#hosts.delete(host.id)) return
     this.#options.vault.drop(`host/${host.id}/bell`)
     this.#options.vault.drop(`host/${host.id}/words`)

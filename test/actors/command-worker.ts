@@ -1,5 +1,5 @@
 /** A worker thread of an application: attaches caches and does with them what it is told. */
-import { attachCache, registerClass, registerFunction, type Cache, type CacheDescriptor, type RegisteredFunction } from 'scatterhoard'
+import { attachCache, registerClass, registerFunction, type Cache, type CacheDescriptor, type CacheEvents, type EventsOptions, type RegisteredFunction } from 'scatterhoard'
 import { parentPort, threadId } from 'node:worker_threads'
 import { describeError } from '../../runtime/errors.js'
 import { Point } from './point.js'
@@ -12,10 +12,13 @@ export type Command =
   | { id: number; do: 'collect'; cache: string; options: unknown }
   | { id: number; do: 'stop'; cache: string }
   | { id: number; do: 'register' }
+  | { id: number; do: 'subscribe'; cache: string; options: EventsOptions }
+  | { id: number; do: 'events'; cache: string; count: number }
   | { id: number; do: 'registerFunction'; name: string; each: boolean; says: string }
   | { id: number; do: 'unregister'; name: string }
 
 const caches = new Map<string, Cache<unknown>>()
+const subscriptions = new Map<string, CacheEvents<unknown>>()
 const functions = new Map<string, RegisteredFunction>()
 
 /** What a registered function does: mostly it says where it ran, and with what. */
@@ -55,6 +58,15 @@ async function execute(command: Command): Promise<unknown> {
       return all
     }
     case 'stop': return cache.stop()
+    case 'subscribe':
+      subscriptions.set(command.cache, cache.events(command.options))
+      // Behind the subscription.
+      return cache.size()
+    case 'events': {
+      const messages: unknown[] = []
+      while (messages.length < command.count) messages.push((await subscriptions.get(command.cache)!.next()).value!.message)
+      return messages
+    }
   }
 }
 

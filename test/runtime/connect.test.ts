@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { moving } from '../../runtime/control.js'
 import { Node } from '../../runtime/index.js'
+import { counter } from './actors/counter.js'
 import { spec } from './actors/switchboard.js'
 import { rejection } from './fake-driver.js'
 
@@ -40,5 +41,22 @@ describe('a port handed to an actor', () => {
     const { port1, port2 } = new MessageChannel()
     expect(await rejection(node.client.control((api) => api.connect('nobody', moving(port2, [port2]))))).to.have.property('code', 'ERR_NO_ACTOR')
     port1.close()
+  })
+})
+
+describe('an actor on the system thread', () => {
+  it('asks actors elsewhere, and so do those that come when all before it have stopped', async () => {
+    const node = await Node.start('system-actors')
+    await node.spawn(counter.with({ name: 'counter' }))
+    for (let round = 1; round <= 3; round++) {
+      const relay = await node.spawn(spec('relay', 'system'))
+      for (let turn = 1; turn <= 2; turn++) {
+        // Long enough for its client to fall asleep in between.
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        expect(await relay.ask(['add'] as never, { timeout: 2000 })).to.equal(2 * (round - 1) + turn)
+      }
+      await relay.stop()
+    }
+    await node.stop()
   })
 })
