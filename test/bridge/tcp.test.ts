@@ -54,7 +54,7 @@ describe('over sockets', function () {
 
   /** Why a node does not reach another one. */
   async function reason(node: Running, peer: string): Promise<{ code: string; message: string }> {
-    const error = await rejected(node.membership.reach(peer, 1500), 'ERR_NODE_UNREACHABLE')
+    const error = await rejected(node.membership.reach(peer, 800), 'ERR_NODE_UNREACHABLE')
     return error.cause as { code: string; message: string }
   }
 

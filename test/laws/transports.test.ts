@@ -222,7 +222,7 @@ describe('every transport', () => {
 
       it('does not lose what comes before anybody listens', async () => {
         const other: Connection[] = []
-        await b.close();
+        await Promise.all([a.close(), b.close()]);
         ({ a, b } = await ground.make())
         await a.listen(() => undefined)
         await b.listen((connection) => other.push(connection))
