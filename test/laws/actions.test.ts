@@ -2,13 +2,21 @@ import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatte
 import { AttachedThread } from '../actors/attached-thread.js'
 import { shardPaths } from '../actors/expectations.js'
 import { COMMANDS } from '../actors/functions.js'
-import { ACTION_LAWS, type Call, type Setting } from './actions.js'
+import { ARGUMENTS_LAWS } from './arguments.js'
+import { EXPIRY_LAWS } from './expiry.js'
+import { FUNCTIONS_LAWS } from './functions.js'
+import type { Call, Law, Setting } from './law.js'
+import { READING_LAWS } from './reading.js'
 import { WALK_LAWS } from './walks.js'
+import { WHOLE_CACHE_LAWS } from './whole-cache.js'
+import { WRITING_LAWS } from './writing.js'
 
 type AnyCache = Cache<unknown>
 type Way = (cache: AnyCache) => Promise<Call>
 
 const FUNCTIONS = new URL('../actors/functions.js', import.meta.url)
+
+const LAWS: Law[] = [...READING_LAWS, ...WRITING_LAWS, ...EXPIRY_LAWS, ...WHOLE_CACHE_LAWS, ...WALK_LAWS, ...FUNCTIONS_LAWS, ...ARGUMENTS_LAWS]
 
 const methods: Way = async (cache) => (name, ...args) => (cache as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]!(...args)
 const messages: Way = async (cache) => (name, ...args) => cache.ask([name, ...args] as never)
@@ -63,6 +71,7 @@ describe('the laws of the actions', () => {
             await node.clockMoved()
           },
           now: () => node.clock.now(),
+          sent: way === attached ? (value) => structuredClone(value) : (value) => value,
         }
       })
 
@@ -74,7 +83,7 @@ describe('the laws of the actions', () => {
 
       beforeEach(() => Promise.all(caches.map((cache) => cache.clear())))
 
-      for (const { promise, hold } of [...ACTION_LAWS, ...WALK_LAWS]) it(promise, () => hold(setting))
+      for (const { promise, hold } of LAWS) it(promise, () => hold(setting))
     })
   }
 })

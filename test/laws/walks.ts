@@ -1,9 +1,9 @@
-/** The laws of actions that go over all entries, whichever way they are called: see `actions.ts`. */
+/** The laws of actions that go over all entries. */
 import { expect } from 'chai'
 import { randomBytes } from 'node:crypto'
 import type { Entry } from 'scatterhoard'
 import { expectTypeError, rejected } from '../actors/expectations.js'
-import type { Call, Law } from './actions.js'
+import type { Call, Law } from './law.js'
 
 async function exported(call: Call): Promise<Entry[]> {
   return (await call('export') as Entry[]).sort((a, b) => JSON.stringify(a.key) < JSON.stringify(b.key) ? -1 : 1)

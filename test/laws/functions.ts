@@ -1,0 +1,88 @@
+/** What actions promise that run functions. */
+import { expect } from 'chai'
+import { expectTypeError, rejected } from '../actors/expectations.js'
+import { noPairs } from '../actors/functions.js'
+import { MINUTE, changes, type Law } from './law.js'
+
+export const FUNCTIONS_LAWS: Law[] = [
+  {
+    promise: 'getAndUpdate: the result is put and returned; keeps expiry and modified time; commit and ignore say otherwise',
+    async hold(setting) {
+      const { plain, timed } = setting
+      expect(await plain('getAndUpdate', 'n', 'sums.add', { args: [2] })).to.equal(2)
+      expect(await plain('getAndUpdate', 'n', 'sums.add', { args: [3], default: 100 })).to.equal(5)
+      expect(await plain('getAndUpdate', 'd', 'sums.add', { args: [3], default: 100 })).to.equal(103)
+      expect(await plain('getAndUpdate', 'n', 'sums.double')).to.equal(10)
+      await plain('expire', 'n', MINUTE)
+      expect(await changes(setting, plain, 'n', () => plain('getAndUpdate', 'n', 'sums.double'))).to.deep.equal({ result: 20, modified: false, expires: false })
+      expect(await plain('getAndUpdate', 'n', 'sums.seen')).to.equal(20)
+      expect(await plain('getAndUpdate', 'absent', 'sums.seen', { default: 'd' })).to.equal('d')
+      expect(await plain('getAndUpdate', 'absent', 'sums.nothing')).to.equal(undefined)
+      expect(await plain('getAndUpdate', 'n', 'sums.nothing')).to.equal(undefined)
+      expect(await plain('exists', 'absent')).to.equal(false)
+      expect(await plain('get', 'n')).to.equal(20)
+      expect(await plain('getAndUpdate', 'n', 'sums.commitFor', { args: [1, '2m'] })).to.equal(1)
+      expect(await plain('ttl', 'n')).to.equal(2 * MINUTE)
+      expect(await plain('getAndUpdate', 'n', 'sums.commitAsItIs', { args: [7] })).to.equal(7)
+      expect(await plain('ttl', 'n')).to.equal(2 * MINUTE)
+      expect(await plain('getAndUpdate', 'n', 'sums.commitFor', { args: [2, null] })).to.equal(2)
+      expect(await plain('ttl', 'n')).to.equal(null)
+      expect(await plain('getAndUpdate', 'n', 'sums.commitFor', { args: [2, 0] })).to.equal(2)
+      expect(await plain('exists', 'n')).to.equal(false)
+      await timed('getAndUpdate', 'new', 'sums.add', { args: [1] })
+      expect(await timed('ttl', 'new')).to.equal(MINUTE)
+      await timed('getAndUpdate', 'without', 'sums.commitFor', { args: [1, null] })
+      expect(await timed('ttl', 'without')).to.equal(null)
+    },
+  },
+  {
+    promise: 'invoke: a read command\'s result; a write command\'s result, and its new value is put; keeps expiry and modified time; commit and ignore say otherwise',
+    async hold(setting) {
+      const { plain, timed, eager } = setting
+      expect(await plain('invoke', 'length', 'l')).to.equal(0)
+      expect(await plain('invoke', 'length', 'l', { default: [1, 2] })).to.equal(2)
+      expect(await plain('invoke', 'peek', 'l')).to.equal(undefined)
+      expect(await plain('exists', 'l')).to.equal(false)
+      expect(await plain('invoke', 'add', 'l', { args: ['a', 'b'] })).to.equal(2)
+      expect(await plain('get', 'l')).to.deep.equal(['a', 'b'])
+      expect(await plain('invoke', 'at', 'l', { args: [1] })).to.equal('b')
+      expect(await plain('invoke', 'peek', 'l')).to.deep.equal(['a', 'b'])
+      expect(await plain('invoke', 'look', 'l')).to.deep.equal(['a', 'b'])
+      await plain('expire', 'l', MINUTE)
+      expect(await changes(setting, plain, 'l', () => plain('invoke', 'pop', 'l'))).to.deep.equal({ result: 'b', modified: false, expires: false })
+      expect(await changes(setting, plain, 'l', () => plain('invoke', 'length', 'l'))).to.deep.equal({ result: 1, modified: false, expires: false })
+      expect(await plain('invoke', 'pop', 'l')).to.equal('a')
+      expect(await plain('invoke', 'pop', 'l')).to.equal(undefined)
+      expect(await plain('get', 'l')).to.deep.equal([])
+      expect(await plain('invoke', 'addFor', 'l', { args: [null, '2m'] })).to.equal(null)
+      expect(await plain('ttl', 'l')).to.equal(2 * MINUTE)
+      expect(await plain('invoke', 'addFor', 'l', { args: [1, 0] })).to.equal(1)
+      expect(await plain('exists', 'l')).to.equal(false)
+      expect(await plain('invoke', 'add', 'new', { args: [1], default: [5] })).to.equal(2)
+      expect(await plain('get', 'new')).to.deep.equal([5, 1])
+      await timed('invoke', 'add', 'new', { args: [1] })
+      expect(await timed('ttl', 'new')).to.equal(MINUTE)
+      await eager('put', 'old', [1, 2, 3], { expire: 100 })
+      await setting.advance(200)
+      expect(await eager('invoke', 'length', 'old')).to.equal(3)
+      expect(await eager('invoke', 'add', 'old', { args: [1] })).to.equal(1)
+    },
+  },
+  {
+    promise: 'invoke: ERR_INVALID_COMMAND for a command that there is not, and for one that returns something else; nothing is stored',
+    async hold({ plain }) {
+      await plain('put', 'k', [1])
+      for (const name of ['nothing', '', 'constructor', '__proto__', 'lists.length']) expect(await rejected(plain('invoke', name, 'k'), 'ERR_INVALID_COMMAND')).to.include({ command: name, outcome: 'none' })
+      for (const kind of noPairs) expect(await rejected(plain('invoke', 'wrongPair', 'k', { args: [kind] }), 'ERR_INVALID_COMMAND'), kind).to.include({ command: 'wrongPair', function: 'wrong.pair', outcome: 'none' })
+      await rejected(plain('invoke', 'committed', 'k'), 'ERR_INVALID_COMMAND')
+      for (const name of ['undefinedValue', 'closure', 'closureResult']) await rejected(plain('invoke', name, 'k'), 'ERR_UNSUPPORTED_VALUE')
+      expectTypeError(await rejected(plain('invoke', 'badExpiry', 'k')))
+      expect((await rejected(plain('invoke', 'fail', 'k', { args: ['error'] }), 'ERR_FUNCTION_FAILED')).cause).to.be.instanceOf(RangeError)
+      await rejected(plain('invoke', 'later', 'k'), 'ERR_ASYNC_FUNCTION')
+      await rejected(plain('invoke', 'unknown', 'k'), 'ERR_UNKNOWN_FUNCTION')
+      await rejected(plain('invoke', 'length', undefined), 'ERR_INVALID_KEY')
+      for (const [name, options] of [[undefined], [5], [null], ['length', { args: 5 }], ['length', { functionTimeout: 0 }], ['length', { arg: [] }]]) expectTypeError(await rejected(plain('invoke', name, 'k', options)))
+      expect(await plain('get', 'k')).to.deep.equal([1])
+    },
+  },
+]
