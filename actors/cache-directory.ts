@@ -5,7 +5,7 @@
 import type { Client } from '../runtime/client.js'
 import { CacheError } from '../runtime/errors.js'
 import type { StartedActors } from '../runtime/system-api.js'
-import type { CacheDescription } from './caller.js'
+import type { CacheDescription } from './cache-description.js'
 import { createHandle, type Cache, type CacheHome } from './cache.js'
 import { adoptCache, describeCaches, forgetCache, isStopped } from './running-caches.js'
 

@@ -10,8 +10,8 @@ import { encodeKey } from '../runtime/codec/key.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { compressValue, decodeFlat, decodeValue, encodeValue, isFlat } from '../runtime/codec/value.js'
 import { CacheError } from '../runtime/errors.js'
-import { hash32, mix32 } from '../runtime/hash.js'
-import { DEFAULT_TIMEOUT_MS, readTimeout, type ActorAddress } from '../runtime/actor.js'
+import { hash32 } from '../runtime/hash.js'
+import { DEFAULT_TIMEOUT_MS, readTimeout } from '../runtime/actor.js'
 import type { Outlet } from '../runtime/mailbox/outlet.js'
 import type { Pending } from '../runtime/mailbox/pending.js'
 import { geometryOf, TABLE_STATE } from '../runtime/table/layout.js'
@@ -21,31 +21,15 @@ import type { Snapshot } from '../runtime/table/snapshot.js'
 import { codeOf } from './action-codes.js'
 import { lapse } from './actions/lapse.js'
 import { checkCallOptions, type Action, type CallOptions } from './action.js'
+import { CallOrder, EVERY_KEY, sendInTurn, turnOfKey } from './call-order.js'
+import type { CacheDescription } from './cache-description.js'
 import { currentScope } from './call-scope.js'
 import { COUNTER, Counters } from './counters.js'
 import type { CacheConfig } from './options.js'
+import { shardOf } from './shard-of.js'
 import { together } from './together.js'
-import type { TRANSACTION_BUFFERS } from './slots.js'
 import type { TransactionPlan } from './transaction.js'
 import { Watch } from './watch.js'
-
-/** What a thread needs to use a cache. */
-export interface CacheDescription {
-  /** The path of the cache's supervisor in the tree. */
-  id: string
-  config: CacheConfig
-  shards: { address: ActorAddress; table: SharedArrayBuffer }[]
-  /** What the cache counts, if it does (`stats: true`). */
-  counters?: SharedArrayBuffer
-  /** What the janitor's last run did, if there is a janitor. */
-  sweeps?: SharedArrayBuffer
-  /** Who watches what. */
-  watch: SharedArrayBuffer
-  /** The buffers of its transactions. */
-  transactions: Record<keyof typeof TRANSACTION_BUFFERS, SharedArrayBuffer>
-  /** Which of its loads wait for which. */
-  loadWaits: SharedArrayBuffer
-}
 
 /** A key and what is stored under it, encoded. */
 export interface EncodedEntry {
@@ -87,6 +71,8 @@ export class Caller {
   telling = false
   /** Loads that this handle waits for, by key: calls for one key share one. */
   readonly loads = new Map<string, Promise<Uint8Array>>()
+  /** Of calls that take several messages, and of those that come after them. */
+  readonly order = new CallOrder()
   /** Added to the code of every message: the slot and generation of the transaction that they are parts of. */
   protected part = 0
 
@@ -227,6 +213,7 @@ export class Caller {
 
   /** Whether a write of this handle to the key of the last `key`, or to every key, may be unanswered. */
   get hasUnansweredWrite(): boolean {
+    if (this.order.isBusy && this.order.mustWait(turnOfKey(this.hash, 'read'))) return true
     return this.#filter[this.hash & (FILTER_CELLS - 1)]! > 0 || this.#filter[WHOLE]! > 0 || (this.#hasTold[this.shard] === 1 && this.#isToldPending(this.shard))
   }
 
@@ -288,6 +275,7 @@ export class Caller {
 
   /** Sends what was prepared to the shard of the last `key`. */
   send(action: Action, options: CallOptions | undefined): Promise<unknown> {
+    if (this.order.isBusy && this.order.mustWait(turnOfKey(this.hash, action.writes ? 'write' : 'read'))) return this.#sendLater(action, options)
     return this.#send(action, options, this.shard, this.hash & (FILTER_CELLS - 1))
   }
 
@@ -299,8 +287,11 @@ export class Caller {
   /** Sends what was prepared to every shard; resolves with the merged replies. Told: whether all were queued. */
   sendAll<T>(action: Action, options: CallOptions | undefined, merge: (replies: unknown[]) => T): Promise<T> | boolean {
     checkCallOptions(action, options)
-    if (this.telling) return this.readers.map((_, shard) => this.#send(action, options, shard, WHOLE)).every(Boolean)
-    return together(this.readers, (_, shard) => this.#send(action, options, shard, WHOLE)).then(merge)
+    if (!this.order.isBusy) return this.#sendAll(action, options, merge)
+    return sendInTurn(this, { hashes: undefined, kind: action.writes ? 'write' : 'read' }, action, options, () => {
+      this.noKey()
+      return this.#sendAll(action, options, merge)
+    })
   }
 
   /**
@@ -308,6 +299,11 @@ export class Caller {
    * Returns undefined if there is nothing to wait for.
    */
   settled(sync: Action, options: CallOptions | undefined): Promise<unknown> | undefined {
+    if (!this.order.isBusy || !this.order.mustWait(EVERY_KEY)) return this.#settled(sync, options)
+    return sendInTurn(this, EVERY_KEY, sync, options, async () => this.#settled(sync, options))
+  }
+
+  #settled(sync: Action, options: CallOptions | undefined): Promise<unknown> | undefined {
     const shards = this.readers.map((_, shard) => shard).filter((shard) => this.#unanswered[shard]! > 0 || (this.#hasTold[shard] === 1 && this.#isToldPending(shard)))
     if (shards.length === 0) return undefined
     checkCallOptions(sync, options)
@@ -319,6 +315,26 @@ export class Caller {
     for (const reader of this.readers) {
       if (reader.state !== TABLE_STATE.running) throw new CacheError('ERR_STOPPED', `cache '${this.config.name}' has stopped`)
     }
+  }
+
+  #sendAll<T>(action: Action, options: CallOptions | undefined, merge: (replies: unknown[]) => T): Promise<T> | boolean {
+    if (this.telling) return this.readers.map((_, shard) => this.#send(action, options, shard, WHOLE)).every(Boolean)
+    return together(this.readers, (_, shard) => this.#send(action, options, shard, WHOLE)).then(merge)
+  }
+
+  /** Sends what was prepared to the shard of the last `key` once it is its turn. */
+  #sendLater(action: Action, options: CallOptions | undefined): Promise<unknown> {
+    const { shard, hash } = this
+    const keyEnd = this.#keyEnd
+    const valueEnd = this.#valueEnd
+    const bytes = Buffer.from(this.scratch.bytes.subarray(0, this.scratch.end))
+    return sendInTurn(this, turnOfKey(this.hash, action.writes ? 'write' : 'read'), action, options, () => {
+      this.scratch.reset()
+      this.restBytes(bytes)
+      this.#keyEnd = keyEnd
+      this.#valueEnd = valueEnd
+      return this.#send(action, options, shard, hash & (FILTER_CELLS - 1))
+    })
   }
 
   /** Runs what may run code of the user's (getters, `toData`), which may call this cache again: that call gets another scratch. */
@@ -404,8 +420,3 @@ export class Caller {
 
 /** A scratch that a huge value has grown is given back before the next call. */
 const KEEP_BYTES = 1 << 20
-
-/** The shard of a key, by bits of its hash that are independent of those that choose its bucket. */
-export function shardOf(hash: number, shards: number): number {
-  return Math.floor((mix32(hash) >>> 0) / 2 ** 32 * shards)
-}

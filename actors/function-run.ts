@@ -66,7 +66,7 @@ export abstract class LimitedCall implements CallScope {
       }
       // Before what is around the function is done: a transaction whose result cannot be sent does not commit.
       return encodeResult(name, result)
-    }))
+    }, () => this.over))
   }
 
   #limited<T>(header: CallHeader, run: () => Promise<T>): Promise<T> {

@@ -7,13 +7,17 @@ import { runUpdate, type UpdateTicket } from './locked-update.js'
 import { runTransaction, type TransactionPlan } from './transaction.js'
 import { transactionHandle } from './transaction-handle.js'
 
-/** Calls a function with what it gets, and does what has to be done around it. */
-export async function giveTo(gift: Gift | undefined, cache: () => Cache<unknown> | Promise<Cache<unknown>>, call: (given: unknown) => Promise<CallReply>): Promise<CallReply> {
+/**
+ * Calls a function with what it gets, and does what has to be done around it.
+ *
+ * @param isOver whether its caller has been told meanwhile that it failed
+ */
+export async function giveTo(gift: Gift | undefined, cache: () => Cache<unknown> | Promise<Cache<unknown>>, call: (given: unknown) => Promise<CallReply>, isOver: () => boolean): Promise<CallReply> {
   switch (gift?.what) {
     case undefined: return call(undefined)
     case 'cache': return call(gift.data === 'quiet' ? quiet(await cache()) : await cache())
     case 'load': return runLoad(callerOf(await cache()), gift.data as LoadTicket, () => call(undefined))
     case 'update': return runUpdate(callerOf(await cache()), gift.data as UpdateTicket, call)
-    case 'transaction': return runTransaction(callerOf(await cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)))
+    case 'transaction': return runTransaction(callerOf(await cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)), isOver)
   }
 }

@@ -8,7 +8,7 @@ import { setTableState, TABLE_STATE, type TableState } from '../runtime/table/la
 import type { ChildSpec } from '../runtime/supervisor-spec.js'
 import type { StartedActor } from '../runtime/system-api.js'
 import { createHandle, type Cache, type CacheDescriptor } from './cache.js'
-import type { CacheDescription } from './caller.js'
+import type { CacheDescription } from './cache-description.js'
 import { cacheId, WARMERS_ID } from './cache-ids.js'
 import { functionPool, PoolThreads } from './function-pool.js'
 import { connectFunctions } from './registered-functions.js'

@@ -11,6 +11,7 @@ import { CacheError } from '../runtime/errors.js'
 import { GENERATION_SHIFT, MAX_GENERATION, SLOT_SHIFT } from '../runtime/mailbox/lane.js'
 import { DEFAULT_TIMEOUT_MS, readTimeout } from '../runtime/actor.js'
 import type { Action, CallOptions } from './action.js'
+import type { Turn } from './call-order.js'
 import { conclude } from './actions/conclude.js'
 import { lock } from './actions/lock.js'
 import { Caller, type EncodedEntry } from './caller.js'
@@ -59,7 +60,8 @@ export async function transact<T>(
   }
   const begin = async (): Promise<TransactionPlan> => {
     const deadlineMs = monotonicMs() + (options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options))
-    const ticket = current = await takeSlot(slots, caller.client.id, deadlineMs)
+    // Without a pause if there is a slot, so that what the caller sends next comes behind the first locks.
+    const ticket = current = slots.take(caller.client.id) ?? await takeSlot(slots, caller.client.id, deadlineMs)
     for (const [shard, hashes] of shards) await lockIn(caller, shard, ticket, hashes, keys.length === 0, deadlineMs, options?.signal)
     return { ...ticket, keys: keys.map(({ bytes, keyBytes }) => bytes.subarray(0, keyBytes)) }
   }
@@ -80,7 +82,7 @@ export async function transact<T>(
  */
 export async function transactAtOnce(caller: Caller, shard: number, options: CallOptions | undefined, send: (ticket: Ticket) => Promise<unknown>): Promise<void> {
   const slots = slotsOf(caller)
-  const ticket = await takeSlot(slots, caller.client.id, monotonicMs() + (options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options)))
+  const ticket = slots.take(caller.client.id) ?? await takeSlot(slots, caller.client.id, monotonicMs() + (options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options)))
   try {
     await send(ticket)
     slots.free(ticket)
@@ -88,33 +90,37 @@ export async function transactAtOnce(caller: Caller, shard: number, options: Cal
     const isCommitted = !slots.abort(ticket)
     await concludeIn(caller, [shard], ticket)
     if (isCommitted) return
-    throw error instanceof CacheError && error.outcome === 'unknown' ? new CacheError(error.code, error.message, { ...error, cause: error.cause, outcome: 'none' }) : error
+    throw withoutEffect(error)
   }
 }
 
 /**
- * Runs a transaction's function on the thread that it belongs to, and commits.
+ * Runs a transaction's function on the thread that it belongs to, and commits, unless `isOver`: then its caller was told that it failed.
  *
  * @throws what `run` throws, with nothing committed
  */
-export async function runTransaction<T>(caller: Caller, plan: TransactionPlan, run: (inside: TransactionCaller) => T | Promise<T>): Promise<T> {
+export async function runTransaction<T>(caller: Caller, plan: TransactionPlan, run: (inside: TransactionCaller) => T | Promise<T>, isOver = () => false): Promise<T> {
   if (!slotsOf(caller).isRunning(plan)) throw givenUp()
   const inside = new TransactionCaller(caller, plan)
   try {
     const result = await run(inside)
     await inside.end()
-    if (plan.joined !== true && !slotsOf(caller).commit(plan)) throw givenUp()
+    if (isOver() || (plan.joined !== true && !slotsOf(caller).commit(plan))) throw givenUp()
     return result
   } catch (error) {
     // What is still under way must not be carried out behind the end.
     void inside.end()
-    if (plan.joined !== true) slotsOf(caller).abort(plan)
-    throw error
+    throw plan.joined !== true && slotsOf(caller).abort(plan) ? withoutEffect(error) : error
   }
 }
 
 function givenUp(): CacheError {
   return new CacheError('ERR_FUNCTION_TIMEOUT', 'the transaction was given up before its function ended; nothing of it was stored', { outcome: 'none' })
+}
+
+/** What fails in a transaction that was given up has not happened, whatever a part of it says. */
+function withoutEffect(error: unknown): unknown {
+  return error instanceof CacheError && error.outcome === 'unknown' ? new CacheError(error.code, error.message, { ...error, cause: error.cause, outcome: 'none' }) : error
 }
 
 async function takeSlot(slots: Slots, client: number, deadlineMs: number): Promise<Ticket> {
@@ -124,6 +130,11 @@ async function takeSlot(slots: Slots, client: number, deadlineMs: number): Promi
     if (monotonicMs() > deadlineMs) throw new CacheError('ERR_TIMEOUT', 'as many transactions as there can be ran all the while; it was not begun: run fewer at a time', { outcome: 'none' })
     await slots.someFreed()
   }
+}
+
+/** What a call with these keys is about. */
+export function turnOf(keys: readonly EncodedEntry[], kind: Turn['kind']): Turn {
+  return { hashes: new Set(keys.map(({ hash }) => hash)), kind }
 }
 
 /** The keys of each shard by their hashes, in the order in which every transaction locks; every shard for no keys. */
@@ -153,7 +164,7 @@ async function lockIn(
       // A shard that takes over holds the locks that its predecessor gave, and gives them again.
       if (error.code === 'ERR_SHARD_CRASHED') continue
       if (error.code === 'ERR_TIMEOUT') throw new CacheError('ERR_TIMEOUT', 'the keys of a transaction were not free in time; it was not begun: give a longer timeout, or shorten the transactions that hold them', { outcome: 'none', timeout: error['timeout'] })
-      throw error.outcome === 'none' ? error : new CacheError(error.code, error.message, { ...error, cause: error.cause, outcome: 'none' })
+      throw withoutEffect(error)
     }
   }
 }

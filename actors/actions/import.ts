@@ -53,7 +53,7 @@ export const importEntries: Action = {
     caller.telling = false
     const messages = pack(caller, entries)
     caller.telling = telling
-    if (!telling) return store(caller, messages, Patience.ofAll(options))
+    if (!telling) return caller.order.take({ hashes: undefined, kind: 'write' }, (sent) => store(caller, messages, Patience.ofAll(options), sent))
     return messages.map(({ shard, records }) => {
       caller.noKey()
       caller.restBytes(records)
@@ -62,12 +62,13 @@ export const importEntries: Action = {
   },
 }
 
-async function store(caller: Caller, messages: readonly Message[], patience: Patience): Promise<number> {
+async function store(caller: Caller, messages: readonly Message[], patience: Patience, sent: () => void): Promise<number> {
   const importer = new Importer(caller, patience)
   for (const { shard, records } of messages) {
     if (importer.isFull) await importer.room()
     importer.send(shard, records)
   }
+  sent()
   return importer.end()
 }
 

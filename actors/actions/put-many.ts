@@ -2,7 +2,7 @@
 import { readExpire, type Expire } from '../expiry.js'
 import { bounded } from '../deadline.js'
 import { batchExpiry, batchTicket, eachInBatch, encodeBatch } from '../entry-batch.js'
-import { runTransaction, transact, transactAtOnce } from '../transaction.js'
+import { runTransaction, transact, transactAtOnce, turnOf } from '../transaction.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller, EncodedEntry } from '../caller.js'
@@ -73,13 +73,15 @@ async function store(caller: Caller, entries: readonly EncodedEntry[], expireMs:
   if (caller.plan !== undefined) return putParts(caller, groups, expireMs)
   if (groups.length === 1) {
     const { shard } = entries[0]!
-    return transactAtOnce(caller, shard, options, (ticket) => {
+    return caller.order.take(turnOf(entries, 'write'), (sent) => transactAtOnce(caller, shard, options, (ticket) => {
       caller.noKey()
       caller.restBytes(encodeBatch(entries, expireMs, ticket))
-      return caller.sendTo(shard, putMany, { timeout: options?.timeout, signal: options?.signal })
-    })
+      const stored = caller.sendTo(shard, putMany, { timeout: options?.timeout, signal: options?.signal })
+      sent()
+      return stored
+    }))
   }
-  await transact(caller, entries, options, (plan) => runTransaction(caller, plan, (inside) => putParts(inside, groups, expireMs)))
+  await caller.order.take(turnOf(entries, 'write'), () => transact(caller, entries, options, (plan) => runTransaction(caller, plan, (inside) => putParts(inside, groups, expireMs))))
 }
 
 /** Puts them as parts of the caller's transaction. */

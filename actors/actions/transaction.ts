@@ -2,7 +2,7 @@
 import { bounded } from '../deadline.js'
 import { currentScope } from '../call-scope.js'
 import { callFunction, type FunctionTask } from '../function-call.js'
-import { transact, type TransactionPlan } from '../transaction.js'
+import { transact, turnOf, type TransactionPlan } from '../transaction.js'
 import type { Transaction } from '../transaction-handle.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { invalidArgument } from '../../runtime/errors.js'
@@ -66,9 +66,14 @@ export const transaction: Action = {
     })
     const { telling, plan: outer } = caller
     const task = taskOf(caller, name, args, limitMs)
+    caller.telling = false
     const ended = outer === undefined
-      ? transact(caller, entries, options, (plan, again) => runFunction(caller, task, plan, again))
+      ? caller.order.take(turnOf(entries, 'lock'), (locked) => transact(caller, entries, options, (plan, again) => {
+        locked()
+        return runFunction(caller, task, plan, again)
+      }))
       : runFunction(caller, task, { ...outer, joined: true, keys: entries.map(({ bytes }) => bytes) }, undefined)
+    caller.telling = telling
     if (!telling) return bounded(ended, options, 'the transaction')
     ended.catch(() => undefined)
     return true
