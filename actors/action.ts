@@ -94,8 +94,10 @@ export function checkCallOptions(action: Pick<Action, 'name' | 'options'>, optio
       throw invalidArgument(`${action.name} has no option '${name}', only ${[...action.options, ...COMMON].join(', ')}`)
     }
   }
-  const { timeout, signal } = options as CallOptions
+  const { timeout, signal, local, notify } = options as CallOptions
   if (timeout !== undefined) readTimeout({ timeout })
+  if (local !== undefined && typeof local !== 'boolean') throw invalidArgument('the option local is true or false')
+  if (notify !== undefined && typeof notify !== 'boolean') throw invalidArgument('the option notify is true or false')
   if (signal === undefined) return
   if (typeof (signal as AbortSignal | null)?.addEventListener !== 'function') throw invalidArgument('the option signal is an AbortSignal')
   if (signal.aborted) throw signal.reason

@@ -211,23 +211,23 @@ export class Shard {
    * of its own; `undefined`: none was given.
    */
   storeOutcome(request: Request, block: number, value: unknown, expireMs: number | null | undefined): void {
-    if (expireMs !== undefined) this.storeFor(request, value, expireMs)
-    else if (block === 0) this.storeNew(request, value)
+    if (block === 0) this.storeFor(request, value, expireMs === undefined ? this.config.defaultExpireMs : expireMs)
+    else if (expireMs !== undefined) this.storeFor(request, value, expireMs, this.writer.modifiedAt(block))
     else this.replaceValue(request, block, value)
   }
 
   /**
    * Stores `value`, or what is `ENCODED`, under the request's key. `expireMs`: a time to live from now, `null` for none, not
-   * positive to remove the key.
+   * positive to remove the key. `modified`: when it was last modified, if that is not now.
    */
-  storeFor(request: Request, value: unknown, expireMs: number | null): void {
+  storeFor(request: Request, value: unknown, expireMs: number | null, modified?: number): void {
     const now = this.now()
     if (expireMs !== null && expireMs <= 0) {
       const block = this.find(request)
       if (block !== 0) this.remove(block)
       return
     }
-    this.#store(request, value, now, expireMs === null ? 0 : expiryAt(now, expireMs), expireMs === null ? 0 : Math.ceil(expireMs))
+    this.#store(request, value, modified ?? now, expireMs === null ? 0 : expiryAt(now, expireMs), expireMs === null ? 0 : Math.ceil(expireMs))
   }
 
   /** Stores `value` under the request's key as a new entry, with the default expiry. */

@@ -20,6 +20,11 @@ class Inside {
   constructor(caller: TransactionCaller) {
     this.caller = caller
   }
+
+  /** No action, and no promise either: it throws. */
+  stream(): never {
+    throw notInside('stream')
+  }
 }
 
 let isComplete = false
@@ -34,11 +39,15 @@ function complete(): void {
       // An error of the arguments has to become a rejection too.
       // eslint-disable-next-line @typescript-eslint/require-await
       async value(this: Inside, ...args: unknown[]): Promise<unknown> {
-        if (action.keyed !== true) throw new CacheError('ERR_NOT_IN_TRANSACTION', `${action.name} is about the whole cache, and a transaction has its keys only: call it on the cache, outside`)
+        if (action.keyed !== true) throw notInside(action.name)
         return action.call(this.caller, ...args as never[])
       },
     })
   }
+}
+
+function notInside(action: string): CacheError {
+  return new CacheError('ERR_NOT_IN_TRANSACTION', `${action} is about the whole cache, and a transaction has its keys only: call it on the cache, outside`)
 }
 
 export function transactionHandle(inside: TransactionCaller): Transaction<unknown> {

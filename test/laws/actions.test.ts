@@ -14,7 +14,7 @@ import { WRITING_LAWS } from './writing.js'
 type AnyCache = Cache<unknown>
 type Way = (cache: AnyCache) => Promise<Call>
 
-const FUNCTIONS = new URL('../actors/functions.js', import.meta.url)
+const FUNCTIONS = ['functions', 'transaction-functions'].map((name) => new URL(`../actors/${name}.js`, import.meta.url))
 
 const LAWS: Law[] = [...READING_LAWS, ...WRITING_LAWS, ...EXPIRY_LAWS, ...WHOLE_CACHE_LAWS, ...WALK_LAWS, ...FUNCTIONS_LAWS, ...ARGUMENTS_LAWS]
 
@@ -55,10 +55,10 @@ describe('the laws of the actions', () => {
       const caches: AnyCache[] = []
 
       before(async () => {
-        node = await startNode({ name: 'laws', shardThreads: 1, functions: [FUNCTIONS] })
+        node = await startNode({ name: 'laws', shardThreads: 1, functions: FUNCTIONS })
         node.clock.hold()
         const start = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
-          const cache = await node.startCache(name, { shards, memory: '16mb', commands: COMMANDS, ...options, expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
+          const cache = await node.startCache(name, { shards, memory: `${16 * shards}mb`, commands: COMMANDS, ...options, expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
           caches.push(cache)
           return way(cache)
         }

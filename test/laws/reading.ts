@@ -1,6 +1,8 @@
 /** What actions promise that read one key or several. */
 import { expect } from 'chai'
-import { onKey, type Law } from './law.js'
+import { isDeepStrictEqual, inspect } from 'node:util'
+import { EQUAL_KEYS, KEYS, VALUES } from '../actors/samples.js'
+import { onKey, times, type Law } from './law.js'
 
 /** Every action that treats a missing key in a way of its own, with its arguments behind the key and what it says. */
 const OF_MISSING: [name: string, args: unknown[], result: unknown][] = [
@@ -99,6 +101,58 @@ export const READING_LAWS: Law[] = [
       await setting.advance(200)
       expect(await eager('incr', 'n')).to.equal(1)
       expect(await eager('ttl', 'n')).to.equal(null)
+    },
+  },
+  {
+    promise: 'every kind of key is a key of its own, and equal ones are one, for every action',
+    async hold({ plain }) {
+      for (const [index, key] of KEYS.entries()) expect(await plain('put', key, index, { if: 'absent' }), String(index)).to.equal(true)
+      expect(await plain('getMany', KEYS)).to.deep.equal(KEYS.map((_, index) => index))
+      const listed = await plain('keys') as unknown[]
+      for (const key of KEYS) expect(listed.filter((other) => isDeepStrictEqual(other, key)).length, inspect(key)).to.equal(1)
+      for (const [index, key] of KEYS.entries()) {
+        expect(await plain('exists', key)).to.equal(true)
+        expect(await plain('incr', key)).to.equal(index + 1)
+        expect(await plain('touch', key)).to.equal(true)
+        expect(await plain('ttl', key)).to.equal(null)
+        expect(await plain('getAndUpdate', key, 'sums.double')).to.equal((index + 1) * 2)
+        expect(await plain('transaction', [key], 'inside.steps', { args: [['get', key], ['put', key, index]] })).to.deep.equal([(index + 1) * 2, true])
+        expect(await plain('inspect', ['entry', key])).to.include({ value: index })
+        expect(await plain('take', key)).to.equal(index)
+      }
+      expect(await plain('isEmpty')).to.equal(true)
+      for (const [one, other] of EQUAL_KEYS) {
+        expect(await plain('putMany', [[one, 1], [other, 2]])).to.equal(undefined)
+        expect(await plain('size')).to.equal(1)
+        expect(await plain('getMany', [one, other])).to.deep.equal([2, 2])
+        expect(await plain('transaction', [one], 'inside.steps', { args: [['incr', other]] })).to.deep.equal([3])
+        expect(await plain('delMany', [one, other])).to.equal(1)
+      }
+    },
+  },
+  {
+    promise: 'every kind of value comes back equal in kind and content, whichever action stored it and whichever reads it',
+    async hold({ plain, sent }) {
+      for (const [kind, value] of VALUES) {
+        const arrived = sent(sent(value))
+        const expectSame = (copy: unknown): void => {
+          if (!isDeepStrictEqual(copy, arrived)) expect(copy, kind).to.deep.equal(arrived)
+        }
+        await plain('put', 'k', value)
+        expectSame(await plain('get', 'k'))
+        await plain('put', 'k', 1)
+        await plain('update', 'k', value)
+        expectSame((await plain('getMany', ['x', 'k']) as unknown[])[1])
+        expectSame(await plain('getAndUpdate', 'k', 'sums.seen'))
+        expectSame(await plain('getAndUpdate', 'new', 'sums.seen', { default: value }))
+        expectSame(await plain('invoke', 'peek', 'k'))
+        await plain('putMany', [['other', 1], ['k', value]])
+        expectSame((await times(plain, 'k')).value)
+        await plain('transaction', ['k', 'l'], 'inside.steps', { args: [['put', 'l', value]] })
+        expectSame((await plain('transaction', ['k'], 'inside.steps', { args: [['take', 'k']] }) as unknown[])[0])
+        expectSame(await plain('take', 'l'))
+        expect(await plain('get', 'k')).to.equal(undefined)
+      }
     },
   },
 ]
