@@ -25,20 +25,12 @@ import { CallOrder, EVERY_KEY, sendInTurn, turnOfKey } from './call-order.js'
 import type { CacheDescription } from './cache-description.js'
 import { currentScope } from './call-scope.js'
 import { COUNTER, Counters } from './counters.js'
+import type { EncodedEntry } from './entry-batch.js'
 import type { CacheConfig } from './options.js'
 import { shardOf } from './shard-of.js'
 import { together } from './together.js'
 import type { TransactionPlan } from './transaction.js'
 import { Watch } from './watch.js'
-
-/** A key and what is stored under it, encoded. */
-export interface EncodedEntry {
-  readonly shard: number
-  readonly hash: number
-  readonly keyBytes: number
-  /** The key, and behind it the value, if there is one. */
-  readonly bytes: Buffer
-}
 
 /** Unanswered writes are counted in so many cells, by hash: a power of two. */
 const FILTER_CELLS = 4096

@@ -6,8 +6,16 @@
  *   then for each entry: u32 bytes of the key, u32 bytes of the value, the key, the value
  */
 import type { Request } from '../runtime/mailbox/inlet.js'
-import type { EncodedEntry } from './caller.js'
 import type { Ticket } from './slots.js'
+
+/** A key and what is stored under it, encoded. */
+export interface EncodedEntry {
+  readonly shard: number
+  readonly hash: number
+  readonly keyBytes: number
+  /** The key, and behind it the value, if there is one. */
+  readonly bytes: Buffer
+}
 
 const HEADER_BYTES = 16
 const ENTRY_BYTES = 8

@@ -17,7 +17,7 @@ export async function giveTo(gift: Gift | undefined, cache: () => Cache<unknown>
     case undefined: return call(undefined)
     case 'cache': return call(gift.data === 'quiet' ? quiet(await cache()) : await cache())
     case 'load': return runLoad(callerOf(await cache()), gift.data as LoadTicket, () => call(undefined))
-    case 'update': return runUpdate(callerOf(await cache()), gift.data as UpdateTicket, call)
+    case 'update': return runUpdate(callerOf(await cache()), gift.data as UpdateTicket, call, isOver)
     case 'transaction': return runTransaction(callerOf(await cache()), gift.data as TransactionPlan, (inside) => call(transactionHandle(inside)), isOver)
   }
 }

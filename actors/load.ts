@@ -5,7 +5,8 @@ import { encodeValue } from '../runtime/codec/value.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { CacheError, describeError } from '../runtime/errors.js'
 import { loaded } from './actions/loaded.js'
-import type { Caller, EncodedEntry } from './caller.js'
+import type { Caller } from './caller.js'
+import type { EncodedEntry } from './entry-batch.js'
 import type { CallReply } from './function-wire.js'
 
 /** What the thread that runs a loader is told of the load: plain data. */

@@ -7,7 +7,8 @@ import type { CallOptions } from './action.js'
 import { get } from './actions/get.js'
 import { put } from './actions/put.js'
 import { update } from './actions/update.js'
-import type { Caller, EncodedEntry } from './caller.js'
+import type { Caller } from './caller.js'
+import type { EncodedEntry } from './entry-batch.js'
 import { bounded } from './deadline.js'
 import { callFunction } from './function-call.js'
 import type { CallReply } from './function-wire.js'
@@ -59,7 +60,7 @@ async function runAt({ client, config, description }: Caller, { key, name, args,
 }
 
 /** Runs the function on the value, and stores what it returns, as `getAndUpdate` does. */
-export function runUpdate(caller: Caller, { plan, key, initial }: UpdateTicket, call: (value: unknown) => Promise<CallReply>): Promise<CallReply> {
+export function runUpdate(caller: Caller, { plan, key, initial }: UpdateTicket, call: (value: unknown) => Promise<CallReply>, isOver: () => boolean): Promise<CallReply> {
   return runTransaction(caller, plan, async (inside) => {
     const before: unknown = await get.call(inside, key as never, undefined as never)
     const reply = await call(before === undefined ? initial : before)
@@ -74,5 +75,5 @@ export function runUpdate(caller: Caller, { plan, key, initial }: UpdateTicket, 
     if (expire === undefined && await update.call(inside, key as never, value as never, undefined as never)) return reply
     await put.call(inside, key as never, value as never, (expire === undefined ? undefined : { expire }) as never)
     return reply
-  })
+  }, isOver)
 }

@@ -14,7 +14,8 @@ import type { Action, CallOptions } from './action.js'
 import type { Turn } from './call-order.js'
 import { conclude } from './actions/conclude.js'
 import { lock } from './actions/lock.js'
-import { Caller, type EncodedEntry } from './caller.js'
+import { Caller } from './caller.js'
+import type { EncodedEntry } from './entry-batch.js'
 import { Slots, type Ticket } from './slots.js'
 
 /** What the thread that runs a transaction's function needs to know of it: plain data. */

@@ -21,13 +21,15 @@ const LAWS: Law[] = [...READING_LAWS, ...WRITING_LAWS, ...EXPIRY_LAWS, ...WHOLE_
 const methods: Way = async (cache) => (name, ...args) => (cache as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]!(...args)
 const messages: Way = async (cache) => (name, ...args) => cache.ask([name, ...args] as never)
 
-/** Kills the thread of the shards before every 15th call. */
+/** Kills the thread of the shards before every 15th call; calls stay in order. */
 const withCrashes = (node: () => CacheNode): Way => async (cache) => {
   const [path] = await shardPaths(cache)
   const call = await methods(cache)
   let calls = 0
+  let killed = Promise.resolve()
   return async (name, ...args) => {
-    if (++calls % 15 === 0) await node().kill(path!)
+    if (++calls % 15 === 0) killed = killed.then(() => node().kill(path!))
+    await killed
     return call(name, ...args)
   }
 }
