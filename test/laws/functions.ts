@@ -129,4 +129,16 @@ export const FUNCTIONS_LAWS: Law[] = [
       expect(await plain('incr', 'a')).to.equal(2)
     },
   },
+  {
+    promise: 'execute: a function of the pool gets the cache and its arguments, and its result comes back',
+    async hold({ plain }) {
+      await plain('put', 'a', 1)
+      await plain('put', 'b', 2)
+      expect(await plain('execute', 'errands.sum', { args: ['a', 'b'] })).to.equal(3)
+      expect(await plain('execute', 'errands.move', { args: ['a', 'c'], key: 'a' })).to.equal(true)
+      expect(await plain('getMany', ['a', 'b', 'c'])).to.deep.equal([undefined, 2, 1])
+      expect(await plain('execute', 'errands.move', { args: ['a', 'c'] })).to.equal(false)
+      await rejected(plain('execute', 'errands.nothing'), 'ERR_UNKNOWN_FUNCTION')
+    },
+  },
 ]
