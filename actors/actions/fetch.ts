@@ -42,8 +42,14 @@ declare module '../action.js' {
      * removed or cleared since the load began; `commit(value, { expire })` stores with an expiry, `ignore(value)` and `undefined` store nothing.
      * If storing is refused, callers get the value all the same. A caller that gives up does not cancel the load.
      *
-     * Errors, to every caller that waits, and nothing is stored: `ERR_FUNCTION_FAILED` with the function's error as `cause`, `ERR_FUNCTION_TIMEOUT`,
-     * `ERR_UNKNOWN_FUNCTION`, `ERR_DEADLOCK` for loads that wait for each other in a circle.
+     * Errors: `ERR_FUNCTION_FAILED` with the function's error as `cause`, `ERR_FUNCTION_TIMEOUT`, `ERR_UNKNOWN_FUNCTION`, for every caller that waits;
+     * `ERR_DEADLOCK` for loads that wait for each other in a circle. Nothing is stored then.
+     *
+     * @example
+     * // async load(id: string): what the database has of a user; here always somebody of 30 years
+     * await users.fetch('eve', people.load, { expire: '5m' })    // → { name: 'eve', age: 30, visits: 0 }
+     * await users.get('eve')                                     // → { name: 'eve', age: 30, visits: 0 }
+     * await users.fetch('ada', people.load)                      // → { name: 'Ada', age: 36, visits: 1 }
      */
     fetch<K extends Key, A extends unknown[], R extends Loaded<V> | Promise<Loaded<V>>>(
       key: K, reference: FunctionReference<(key: K, ...args: A) => R>, ...options: FetchArguments<A>

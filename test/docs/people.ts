@@ -8,6 +8,9 @@ export interface User {
 }
 
 export const people = defineFunctions('people', import.meta.url, {
+  async load(id: string): Promise<User> {
+    return Promise.resolve({ name: id, age: 30, visits: 0 })
+  },
   visit: (user: User | undefined, by: number) => (user === undefined ? ignore(undefined) : { ...user, visits: user.visits + by }),
   isAdult: ({ value }: { value: User }) => value.age >= 18,
   age: (user: User | undefined) => user?.age ?? null,
