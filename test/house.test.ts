@@ -25,6 +25,7 @@ const LONG_FILES: Record<string, string> = {
 
 interface Manifest {
   dependencies: Record<string, string>
+  devDependencies: Record<string, string>
   exports: Record<string, unknown>
   sideEffects: string[]
 }
@@ -95,10 +96,10 @@ describe('the house', () => {
       })
     }
 
-    it('of examples go to the public names and to the example itself only', () => {
+    it('of examples go to the public names, to packages for development and to the example itself only', () => {
       const publicNames = Object.keys(manifest.exports).filter((name) => !name.endsWith('.json')).map((name) => `scatterhoard${name.slice(1)}`)
       const wrong = sources.filter((path) => layerOf(path) === 'examples').flatMap(importsOf).filter((imported) => imported.path === undefined
-        ? !isBuiltIn(imported) && !publicNames.includes(imported.specifier)
+        ? !isBuiltIn(imported) && !publicNames.includes(imported.specifier) && !Object.hasOwn(manifest.devDependencies, packageOf(imported.specifier))
         : !imported.path.startsWith(`${imported.from.split('/').slice(0, 2).join('/')}/`))
       expect(wrong.map(show)).to.deep.equal([])
     })

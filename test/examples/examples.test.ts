@@ -34,6 +34,13 @@ const EXAMPLES: Record<string, RegExp[]> = {
     /^piscina +5 times$/m,
     /^stopped$/m,
   ],
+  'read-through': [
+    /^a database of 40 authors and 20000 books$/m,
+    /^first +2000 answers +40 loads +\d+ ms$/m,
+    /^again +2000 answers +0 loads +\d+ ms$/m,
+    /^Author 0: 500 books, \d+ pages, the latest 2019 Volume 479$/m,
+    /^Nobody: not there, which the cache knows for \d+ s$/m,
+  ],
   'transactions': [
     /^ada pays bob 30 +ada 70, bob 130$/m,
     /^ada pays bob 1000 +ada 70, bob 130: ada has 70, not 1000$/m,
