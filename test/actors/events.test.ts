@@ -28,7 +28,7 @@ describe('events', () => {
 
   before(async () => (node = await startNode({ name: 'eventful', shardThreads: 1, functions: FUNCTIONS })))
   after(() => node.stop())
-  beforeEach(async () => (cache = await node.startCache<unknown>(`eventful-${++count}`, { shards: 1, memory: '2mb', expiration: { interval: null } })))
+  beforeEach(async () => (cache = await node.startCache(`eventful-${++count}`, { shards: 1, memory: '2mb', expiration: { interval: null } })))
   afterEach(() => cache.stop())
 
   it('are message, result and time of what is done, from the call on, one after the other', async () => {

@@ -18,7 +18,7 @@ describe('hooks', () => {
   after(() => node.stop())
 
   const start = async (hooks: HookOptions[], options: CacheOptions = {}): Promise<void> => {
-    cache = await node.startCache<unknown>(`hooked-${++count}`, { shards: 2, memory: '2mb', expiration: { interval: null }, supervision: { backoff: { then: 0 } }, hooks, ...options })
+    cache = await node.startCache(`hooked-${++count}`, { shards: 2, memory: '2mb', expiration: { interval: null }, supervision: { backoff: { then: 0 } }, hooks, ...options })
   }
   afterEach(() => cache.stop())
 

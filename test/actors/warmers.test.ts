@@ -16,7 +16,7 @@ describe('warmers', () => {
   afterEach(async () => cache.stop())
 
   const start = async (warmers: WarmerOptions[], options: CacheOptions = {}): Promise<void> => {
-    cache = await node.startCache<unknown>(`warm-${++count}`, { shards: 2, memory: '4mb', warmers, ...options })
+    cache = await node.startCache(`warm-${++count}`, { shards: 2, memory: '4mb', warmers, ...options })
   }
 
   it('that are required have put their pairs when the cache has started, in whatever form they return them', async () => {
@@ -52,7 +52,7 @@ describe('warmers', () => {
     expect(failure.cause).to.be.instanceOf(RangeError)
     expect(await rejected(startWith({ name: 'never', execute: watching.never }), 'ERR_FUNCTION_TIMEOUT')).to.include({ function: 'watching.never' })
     expect((await rejected(startWith({ name: 'bad', execute: watching.badPairs }), 'ERR_FUNCTION_FAILED')).message).to.include('pairs')
-    expect(((await rejected(startWith({ name: 'key', execute: watching.badKey }))) as Failure).code).to.equal('ERR_INVALID_KEY')
+    expect(((await rejected(startWith({ name: 'key', execute: watching.badKey })))).code).to.equal('ERR_INVALID_KEY')
     await rejected(startWith({ name: 'unknown', execute: 'nobody.knows' }), 'ERR_UNKNOWN_FUNCTION')
     await rejected(Promise.resolve().then(() => node.getCache('failing')), 'ERR_NO_CACHE')
     expect((await node.tree()).children.map(({ id }) => id)).to.not.include('cache:failing')
