@@ -62,6 +62,14 @@ export interface CacheSubscriptions<V> {
    * subscription stands, so that none of them is missed. Ends when the cache stops.
    *
    * What is wrong with the options rejects the first `next`.
+   *
+   * @example
+   * const events = users.events({ actions: ['del'] })
+   * await users.del('ada')
+   * const { value } = await events.next()
+   * value?.message[0]    // → 'del'
+   * value?.result        // → true
+   * await events.return()
    */
   events(options?: EventsOptions): CacheEvents<V>
 }

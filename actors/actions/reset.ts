@@ -18,6 +18,11 @@ declare module '../action.js' {
      * Empties the cache, and starts its hooks again from their first states, behind what they were told before. Counters go on.
      *
      * Errors: `ERR_INVALID_ARGUMENT` for a hook that there is not.
+     *
+     * @example
+     * await users.reset()
+     * await users.size()                         // → 0
+     * await users.reset({ only: ['hooks'] })     // their states are the first ones again
      */
     reset(options?: ResetOptions): Promise<void>
   }

@@ -21,6 +21,11 @@ declare module '../action.js' {
      * that have begun to, unless it is to `wait`.
      *
      * Errors: `ERR_INVALID_ARGUMENT` for a warmer that there is not; with `wait`, that of the first warmer that failed, when all are through.
+     *
+     * @example
+     * // warmers: [{ name: 'regulars', execute: people.regulars }], which returns pairs
+     * await users.warm({ only: ['regulars'], wait: true })    // → ['regulars']
+     * await users.exists('tom')                               // → true
      */
     warm(options?: WarmOptions): Promise<string[]>
   }

@@ -11,6 +11,7 @@ export const people = defineFunctions('people', import.meta.url, {
   async load(id: string): Promise<User> {
     return Promise.resolve({ name: id, age: 30, visits: 0 })
   },
+  regulars: () => [['tom', { name: 'Tom', age: 40, visits: 9 }]],
   visit: (user: User | undefined, by: number) => (user === undefined ? ignore(undefined) : { ...user, visits: user.visits + by }),
   isAdult: ({ value }: { value: User }) => value.age >= 18,
   age: (user: User | undefined) => user?.age ?? null,

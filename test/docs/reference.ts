@@ -26,7 +26,7 @@ export function readReference(): Reference {
     if (method === undefined) throw new Error(`no file in actors/actions adds ${name} to CacheActions`)
     return method
   })
-  const methods = [...declarations.methods('CacheStream'), ...declarations.methods('Cache')]
+  const methods = [...declarations.methods('CacheStream'), ...declarations.methods('CacheSubscriptions'), ...declarations.methods('Cache')]
   return {
     actions, methods, common: declarations.optionsOf('CallOptions'), introduction: declarations.docOf('CacheActions').text,
     types: declarations.typesNamedIn([...actions, ...methods].flatMap(({ signatures, options }) => [...signatures, ...options.map(({ type }) => type)])),

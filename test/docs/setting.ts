@@ -7,6 +7,7 @@ export const users = await startCache<User>('users', {
   memory: '16mb',
   functions: [people],
   commands: { age: { type: 'read', execute: people.age }, birthday: { type: 'write', execute: people.birthday } },
+  warmers: [{ name: 'regulars', execute: people.regulars, required: true }],
   stats: true,
 })
 
