@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { getCache, ignore, registerFunction, startCache, startNode, type Cache, type CacheNode, type CacheOptions, type Key, type WarmerOptions } from 'scatterhoard'
 import { AttachedThread } from './attached-thread.js'
-import { rejected, until, type Failure } from './expectations.js'
+import { rejected, until } from './expectations.js'
 import { watching } from './watch-functions.js'
 
 const FUNCTIONS = [new URL('./functions.js', import.meta.url), new URL('./watch-functions.js', import.meta.url)]
