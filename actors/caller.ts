@@ -30,14 +30,8 @@ import type { CacheConfig } from './options.js'
 import { shardOf } from './shard-of.js'
 import { together } from './together.js'
 import type { TransactionPlan } from './transaction.js'
+import { cellOf, UnansweredWrites, WHOLE } from './unanswered-writes.js'
 import { Watch } from './watch.js'
-
-/** Unanswered writes are counted in so many cells, by hash: a power of two. */
-const FILTER_CELLS = 4096
-/** The cell of writes that concern every key, such as `clear`. */
-const WHOLE = FILTER_CELLS
-/** A pending write's tag is its cell and, above these bits, its shard. */
-const SHARD_SHIFT = 13
 
 export const VALUE_DECODER = { isFlat, decodeFlat, decodeValue } as const
 
@@ -79,16 +73,7 @@ export class Caller {
   /** Encoded bytes beyond which values are compressed. */
   readonly #compressOver: number
   readonly #outlets: (Outlet | undefined)[]
-  /** Unanswered writes of this handle: by cell of the key's hash, and by shard. */
-  readonly #filter: Uint32Array
-  readonly #unanswered: Int32Array
-  /** For each shard, whether something was told whose end is not known, and the lane's mark behind it. */
-  readonly #hasTold: Uint8Array
-  readonly #told: Int32Array
-  readonly #answered = (tag: number): void => {
-    this.#filter[tag & ((1 << SHARD_SHIFT) - 1)]!--
-    this.#unanswered[tag >>> SHARD_SHIFT]!--
-  }
+  readonly #unanswered: UnansweredWrites
 
   /** @param outside a caller to share lanes and the count of unanswered writes with */
   constructor(client: Client, description: CacheDescription, outside?: Caller) {
@@ -107,10 +92,7 @@ export class Caller {
     this.maxValueBytes = maxValueBytes
     this.readers = outside?.readers ?? description.shards.map(({ table }) => new TableReader(table, VALUE_DECODER, description.transactions.slots))
     this.#outlets = outside === undefined ? description.shards.map(() => undefined) : outside.#outlets
-    this.#filter = outside === undefined ? new Uint32Array(FILTER_CELLS + 1) : outside.#filter
-    this.#unanswered = outside === undefined ? new Int32Array(this.#shardCount) : outside.#unanswered
-    this.#hasTold = outside === undefined ? new Uint8Array(this.#shardCount) : outside.#hasTold
-    this.#told = outside === undefined ? new Int32Array(this.#shardCount) : outside.#told
+    this.#unanswered = outside === undefined ? new UnansweredWrites(this.#shardCount) : outside.#unanswered
   }
 
   /** Where the encoded key ends in the scratch, and where the value. */
@@ -206,14 +188,7 @@ export class Caller {
   /** Whether a write of this handle to the key of the last `key`, or to every key, may be unanswered. */
   get hasUnansweredWrite(): boolean {
     if (this.order.isBusy && this.order.mustWait(turnOfKey(this.hash, 'read'))) return true
-    return this.#filter[this.hash & (FILTER_CELLS - 1)]! > 0 || this.#filter[WHOLE]! > 0 || (this.#hasTold[this.shard] === 1 && this.#isToldPending(this.shard))
-  }
-
-  /** Whether a message without a reply, told to a shard, may not be done. */
-  #isToldPending(shard: number): boolean {
-    const pending = !this.#outlets[shard]!.hasDone(this.#told[shard]!)
-    if (!pending) this.#hasTold[shard] = 0
-    return pending
+    return this.#unanswered.mayConcern(this.hash, this.shard)
   }
 
   /** Reads the value of the last `key` from shared memory: the value, `MISSING` or `BUSY`. */
@@ -268,7 +243,7 @@ export class Caller {
   /** Sends what was prepared to the shard of the last `key`. */
   send(action: Action, options: CallOptions | undefined): Promise<unknown> {
     if (this.order.isBusy && this.order.mustWait(turnOfKey(this.hash, action.writes ? 'write' : 'read'))) return this.#sendLater(action, options)
-    return this.#send(action, options, this.shard, this.hash & (FILTER_CELLS - 1))
+    return this.#send(action, options, this.shard, cellOf(this.hash))
   }
 
   /** Sends what was prepared to one shard. As a write it is one to every key. */
@@ -296,7 +271,7 @@ export class Caller {
   }
 
   #settled(sync: Action, options: CallOptions | undefined): Promise<unknown> | undefined {
-    const shards = this.readers.map((_, shard) => shard).filter((shard) => this.#unanswered[shard]! > 0 || (this.#hasTold[shard] === 1 && this.#isToldPending(shard)))
+    const shards = this.readers.map((_, shard) => shard).filter((shard) => this.#unanswered.mayBeAt(shard))
     if (shards.length === 0) return undefined
     checkCallOptions(sync, options)
     this.noKey()
@@ -325,7 +300,7 @@ export class Caller {
       this.restBytes(bytes)
       this.#keyEnd = keyEnd
       this.#valueEnd = valueEnd
-      return this.#send(action, options, shard, hash & (FILTER_CELLS - 1))
+      return this.#send(action, options, shard, cellOf(hash))
     })
   }
 
@@ -364,7 +339,7 @@ export class Caller {
 
   /** The lane to a shard: the first one, or another one after the cache was stopped and started again by its supervisor. */
   #openOutlet(shard: number): Outlet {
-    this.#hasTold[shard] = 0
+    this.#unanswered.forgetTold(shard)
     return this.#outlets[shard] = this.client.outlet(this.description.shards[shard]!.address)
   }
 
@@ -378,10 +353,7 @@ export class Caller {
     if (this.telling) {
       checkCallOptions(action, options)
       const queued = outlet.tell(code, scratch, keyBytes, valueBytes, restBytes)
-      if (queued) {
-        this.#told[shard] = outlet.sentMark
-        this.#hasTold[shard] = 1
-      }
+      if (queued) this.#unanswered.told(outlet, shard)
       return queued as unknown as Promise<unknown>
     }
     let timeoutMs = DEFAULT_TIMEOUT_MS
@@ -399,12 +371,7 @@ export class Caller {
       }
     }
     const pending: Pending = outlet.ask(code, scratch, keyBytes, valueBytes, restBytes, monotonicMs(), timeoutMs, signal)
-    if (action.writes) {
-      this.#filter[cell]!++
-      this.#unanswered[shard]!++
-      pending.tag = cell | (shard << SHARD_SHIFT)
-      pending.onAnswered = this.#answered
-    }
+    if (action.writes) this.#unanswered.asked(pending, cell, shard)
     const scope = currentScope()
     return scope === undefined ? pending.promise : scope.wait(pending.promise)
   }
