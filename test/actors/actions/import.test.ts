@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { startNode, type Cache, type CacheNode, type CacheOptions, type Entry, type ImportedEntry } from 'scatterhoard'
-import { rejected } from '../expectations.js'
+import { rejected, until } from '../expectations.js'
 
 const entries = (count: number, bytes = 100): ImportedEntry<unknown>[] => Array.from({ length: count }, (_, n) => ({ key: n, value: String(n).padEnd(bytes, '.') }))
 
@@ -76,7 +76,8 @@ describe('import', () => {
     await using cache = await start({ mailbox: { bytes: 1024 } })
     const controller = new AbortController()
     const imported = cache.import(entries(20_000), { signal: controller.signal })
-    await cache.get(0)
+    // Not by a call, which would wait for its turn behind the import.
+    await until(() => cache.existsSync(0), 'the first entry')
     controller.abort('enough')
     expect(await rejected(imported)).to.equal('enough')
     const size = await cache.size()
@@ -90,7 +91,8 @@ describe('import', () => {
   it('ends with ERR_STOPPED when the cache stops', async () => {
     const cache = await start({ mailbox: { bytes: 1024 } })
     const imported = rejected(cache.import(entries(50_000)), 'ERR_STOPPED')
-    await cache.get(0)
+    // Not by a call, which would wait for its turn behind the import.
+    await until(() => cache.existsSync(0), 'the first entry')
     await cache.stop()
     await imported
     await rejected(cache.import([]), 'ERR_STOPPED')
