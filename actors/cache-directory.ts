@@ -57,9 +57,10 @@ export class CacheDirectory {
     if (isFirst && this.#adopts) void this.#follow()
   }
 
-  /** Whether a cache at that place in the tree is known. */
+  /** Whether there is a handle of the cache at that place in the tree that has not stopped. */
   has(cacheId: string): boolean {
-    return this.#handles.has(cacheId)
+    const known = this.#handles.get(cacheId)
+    return known !== undefined && !isStopped(known.description)
   }
 
   /** The handle of the cache at that place in the tree. Throws `ERR_NO_CACHE`. */

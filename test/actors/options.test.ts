@@ -31,6 +31,27 @@ const WRONG: [option: string, values: unknown[], options: (value: unknown) => un
   ['commands.c.execute', [undefined, null, '', 5, {}, { name: 'a.b' }, []], (execute) => ({ commands: { c: { type: 'read', execute } } })],
   ['commands.c.timeout', [5], (timeout) => ({ commands: { c: { type: 'read', execute: 'a.b', timeout } } })],
   ['commands.', [{ type: 'read', execute: 'a.b' }], (command) => ({ commands: { '': command } })],
+  ['hooks', [null, 5, 'x', {}, () => 1], (hooks) => ({ hooks })],
+  ['hooks.0', [null, 5, 'x', [], () => 1], (hook) => ({ hooks: [hook] })],
+  ['hooks.0.name', [undefined, null, '', 5, {}], (name) => ({ hooks: [{ name, handle: 'a.b' }] })],
+  ['hooks.1.name', ['h'], (name) => ({ hooks: [{ name: 'h', handle: 'a.b' }, { name, handle: 'a.b' }] })],
+  ['hooks.0.actions', [null, 5, 'put', {}], (actions) => ({ hooks: [{ name: 'h', handle: 'a.b', actions }] })],
+  ['hooks.0.actions.1', ['putt', '', null, 5, 'constructor', 'sync', 'events'], (action) => ({ hooks: [{ name: 'h', handle: 'a.b', actions: ['put', action] }] })],
+  ['hooks.0.when', [null, 'during', 5, 'toString'], (when) => ({ hooks: [{ name: 'h', handle: 'a.b', when }] })],
+  ['hooks.0.async', [null, 0, 'true', {}], (async) => ({ hooks: [{ name: 'h', handle: 'a.b', async }] })],
+  ['hooks.0.timeout', [null, NaN, 0, -1, Infinity, 'soon', {}, true], (timeout) => ({ hooks: [{ name: 'h', handle: 'a.b', timeout }] })],
+  ['hooks.0.args', [() => 1, Symbol('s'), { deep: [() => 1] }], (args) => ({ hooks: [{ name: 'h', handle: 'a.b', args }] })],
+  ['hooks.0.handle', [undefined, null, '', 5, {}, []], (handle) => ({ hooks: [{ name: 'h', handle }] })],
+  ['hooks.0.wehn', ['before'], (wehn) => ({ hooks: [{ name: 'h', handle: 'a.b', wehn }] })],
+  ['warmers', [null, 5, 'x', {}, () => 1], (warmers) => ({ warmers })],
+  ['warmers.0', [null, 5, 'x', [], () => 1], (warmer) => ({ warmers: [warmer] })],
+  ['warmers.0.name', [undefined, null, '', 5, {}], (name) => ({ warmers: [{ name, execute: 'a.b' }] })],
+  ['warmers.1.name', ['w'], (name) => ({ warmers: [{ name: 'w', execute: 'a.b' }, { name, execute: 'a.b' }] })],
+  ['warmers.0.execute', [undefined, null, '', 5, {}, []], (execute) => ({ warmers: [{ name: 'w', execute }] })],
+  ['warmers.0.interval', [null, NaN, 0, -1, Infinity, 'soon', {}, true], (interval) => ({ warmers: [{ name: 'w', execute: 'a.b', interval }] })],
+  ['warmers.0.required', [null, 0, 'true', {}], (required) => ({ warmers: [{ name: 'w', execute: 'a.b', required }] })],
+  ['warmers.0.state', [() => 1, Symbol('s'), { deep: [() => 1] }], (state) => ({ warmers: [{ name: 'w', execute: 'a.b', state }] })],
+  ['warmers.0.every', ['1m'], (every) => ({ warmers: [{ name: 'w', execute: 'a.b', every }] })],
   ['compressed', [null, 0, 1, 'true', 5, '1kb', [], new Map()], (compressed) => ({ compressed })],
   ['compressed.over', [null, NaN, -1, 1.5, Infinity, '', '1kbs', {}, true], (over) => ({ compressed: { over } })],
   ['compressed.level', [1], (level) => ({ compressed: { level } })],
@@ -66,6 +87,7 @@ describe('options of a cache', () => {
 
   it('functions themselves are refused where names are needed, with how to register them', async () => {
     const error = await rejected(startCache('x', { commands: { c: { type: 'read', execute: (() => 1) as never } } }), 'ERR_FUNCTION_NOT_REGISTERED')
+    for (const options of [{ hooks: [{ name: 'h', handle: (() => 1) as never }] }, { warmers: [{ name: 'w', execute: (() => []) as never }] }]) await rejected(startCache('x', options), 'ERR_FUNCTION_NOT_REGISTERED')
     expect(error).to.include({ option: 'commands.c.execute' }).and.to.have.property('message').that.includes('defineFunctions')
   })
 

@@ -1,6 +1,6 @@
 /**
  * What the sources say about the methods of a cache: signatures, docstrings, options. Read from the syntax alone, which takes
- * no compiler: every declaration of `CacheActions`, `CacheStream` and `Cache`, and the types that they name.
+ * no compiler: every declaration of `CacheActions`, `CacheStream`, `CacheSubscriptions` and `Cache`, and the types that they name.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
