@@ -345,8 +345,8 @@ export class Shard {
     if (this.loads.isBusy && action.writes) this.#noteWrite(action, request)
     try {
       if (request.slot === NO_SLOT) {
-        // Whoever writes a key meets what was there.
-        if (action.keyed === true && action.writes && request.aEnd > request.start && this.notices.hearsOfExpiry) this.lapse(request)
+        // Whoever writes a key meets what was there; with `lazy: false` only a sweep does.
+        if (this.config.lazy && action.keyed === true && action.writes && request.aEnd > request.start && this.notices.hearsOfExpiry) this.lapse(request)
         result = action.apply!(this, request)
       } else {
         result = this.#applyWithin(action, request)

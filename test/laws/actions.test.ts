@@ -49,6 +49,8 @@ describe('the laws of the actions', () => {
     ['messages, 1 shard', messages, 1], ['messages, 3 shards', messages, 3],
     ['an attached thread, 1 shard', attached, 1], ['an attached thread, 3 shards', attached, 3],
     ['methods, shards crashing', withCrashes(() => node), 2], ['methods, values compressed', methods, 2, { compressed: { over: 0 } }],
+    ['methods, told to hooks', methods, 2, { hooks: [{ name: 'told', handle: 'sums.nothing' }, { name: 'before', handle: 'sums.nothing', when: 'before' }] }],
+    ['methods, hooks waited for', methods, 2, { hooks: [{ name: 'after', handle: 'sums.nothing', async: false }, { name: 'before', handle: 'sums.nothing', when: 'before', async: false }] }],
   ]
 
   for (const [title, way, shards, options] of ways) {

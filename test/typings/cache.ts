@@ -1,5 +1,5 @@
 /** What must compile, and what must not: each line under `@ts-expect-error` is an error, or the test fails. Never run. */
-import { commit, defineFunctions, ignore, registerClass, registerFunction, startCache, startNode, attachCache, getCache, type Cache, type CacheMessage, type CacheStats, type Key, type TreeNode } from 'scatterhoard'
+import { commit, defineFunctions, ignore, registerClass, registerFunction, startCache, startNode, attachCache, getCache, type Cache, type CacheEvent, type CacheMessage, type CacheStats, type Key, type TreeNode, type WatchedMessage } from 'scatterhoard'
 
 interface User { name: string; visits: number }
 
@@ -158,6 +158,60 @@ export async function commands(): Promise<void> {
   await startCache('x', { commands: { c: { type: 'append', execute: 'a.b' } } })
   // @ts-expect-error this is not a User
   await users.invoke('name', 'ada', { default: 5 })
+}
+
+const watchers = defineFunctions('typed-watchers', import.meta.url, {
+  log: (message: readonly unknown[], result: unknown, state: number) => state + message.length + Number(result === true),
+  audit: async (message: WatchedMessage<User>, _result: unknown, _state: undefined, cache: Cache<User>) => void await cache.get(message[0]),
+  bare: () => 1,
+  five: (_message: unknown, _result: unknown, _state: unknown, _cache: unknown, more: number) => more,
+  pairs: async () => [['ada', { name: 'Ada', visits: 0 }]],
+  tuples: (): [string, User][] => [],
+  timed: (state: { ms: number }) => ({ pairs: new Map([['ada', 1]]), expire: state.ms }),
+  nothing: () => ignore(),
+  number: () => 5,
+})
+
+export async function watched(): Promise<void> {
+  const users = await startCache<User>('users', {
+    hooks: [
+      { name: 'log', handle: watchers.log, actions: ['put', 'get', 'evict', 'expired', 'purge'], when: 'before', async: false, timeout: '1s', args: 0 },
+      { name: 'audit', handle: watchers.audit, actions: 'all' }, { name: 'bare', handle: watchers.bare }, { name: 'named', handle: 'typed-watchers.log' },
+    ],
+    warmers: [
+      { name: 'pairs', execute: watchers.pairs, required: true, interval: '5m' }, { name: 'tuples', execute: watchers.tuples }, { name: 'timed', execute: watchers.timed, state: { ms: 5 } },
+      { name: 'nothing', execute: watchers.nothing }, { name: 'named', execute: 'typed-watchers.pairs' },
+    ],
+  })
+  const events = users.events({ actions: ['put', 'evict'], buffer: 10 })
+  for await (const event of events) {
+    same<CacheEvent<User>>()(event)
+    const { message, result, at } = event
+    same<unknown>()(result)
+    same<number>()(at)
+    if (message[0] === 'evict') same<readonly ['evict', readonly Key[], 'memory' | 'limit']>()(message)
+  }
+  same<number>()(events.dropped)
+  same<void>()(await users.reset({ only: ['hooks'], hooks: ['log'] }))
+  same<string[]>()(await users.warm({ only: ['pairs'], wait: true }))
+  same<string[]>()(await users.ask(['warm']))
+  same<number | undefined>()((await users.inspect('hooks'))[0]?.dropped)
+  // @ts-expect-error no such action
+  users.events({ actions: ['putt'] })
+  // @ts-expect-error no such action
+  await startCache('x', { hooks: [{ name: 'h', handle: watchers.log, actions: ['sync'] }] })
+  // @ts-expect-error neither before nor after
+  await startCache('x', { hooks: [{ name: 'h', handle: watchers.log, when: 'during' }] })
+  // @ts-expect-error hooks get four arguments
+  await startCache('x', { hooks: [{ name: 'h', handle: watchers.five }] })
+  // @ts-expect-error a closure has no name
+  await startCache('x', { hooks: [{ name: 'h', handle: () => 1 }] })
+  // @ts-expect-error a name is missing
+  await startCache('x', { warmers: [{ execute: watchers.pairs }] })
+  // @ts-expect-error these are no pairs
+  await startCache('x', { warmers: [{ name: 'w', execute: watchers.number }] })
+  // @ts-expect-error a part that there is not
+  await users.reset({ only: ['stats'] })
 }
 
 export async function messages(users: Cache<User>): Promise<void> {
