@@ -13,7 +13,6 @@ export const people = defineFunctions('people', import.meta.url, {
   },
   regulars: () => [['tom', { name: 'Tom', age: 40, visits: 9 }]],
   visit: (user: User | undefined, by: number) => (user === undefined ? ignore(undefined) : { ...user, visits: user.visits + by }),
-  staff: (): [string, User][] => [['eve', { name: 'Eve', age: 40, visits: 0 }]],
   isAdult: ({ value }: { value: User }) => value.age >= 18,
   age: (user: User | undefined) => user?.age ?? null,
   birthday: (user: User | undefined) => (user === undefined ? ignore(null) : [user.age + 1, { ...user, age: user.age + 1 }]),
