@@ -70,9 +70,9 @@ export class ControlLink<Api extends object> {
         settle()
         reject(error)
       }
-      const timer = setTimeout(() => {
-        fail(new CacheError('ERR_TIMEOUT', `no answer from the control plane within ${deadlineMs} ms`, { outcome: 'unknown', timeout: deadlineMs }))
-      }, Math.min(deadlineMs, 0x7fff_ffff))
+      const late = (): void => fail(new CacheError('ERR_TIMEOUT', `no answer from the control plane within ${deadlineMs} ms`, { outcome: 'unknown', timeout: deadlineMs }))
+      // An answer that came while this thread was busy is looked at first.
+      const timer = setTimeout(() => setImmediate(late), Math.min(deadlineMs, 0x7fff_ffff))
       if (deadlineMs === Infinity) clearTimeout(timer)
       this.#pending.add(fail)
       const made = async (): Promise<T> => method(this.#remote) // async: also what it throws becomes a rejection

@@ -75,6 +75,6 @@ export const execute: Action = {
     }
     // A function that waits for another one holds no slot of its thread.
     const ended = currentScope()?.wait(called) ?? called
-    return bounded(ended.then(({ value }) => value), options, 'the function')
+    return bounded(ended, options, 'the function', ({ value }) => value)
   },
 }

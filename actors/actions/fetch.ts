@@ -101,7 +101,7 @@ export const fetch: Action = {
     caller.telling = false
     try {
       const loading = fetchShared(caller, entry, loader)
-      if (!telling) return bounded(loading, options, 'fetch').then((bytes) => decodeValue(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length))
+      if (!telling) return bounded(loading, options, 'fetch', decodeBytes)
       loading.catch(() => undefined)
       return true
     } finally {
@@ -121,6 +121,10 @@ export const fetch: Action = {
     return shard.reply
   },
   adopt: (shard, request) => shard.loads.adopt(request),
+}
+
+function decodeBytes(bytes: Uint8Array): unknown {
+  return decodeValue(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
 }
 
 /** The encoded value. Calls of this handle for one key share one message, and wait for it together. */

@@ -16,14 +16,18 @@ export type Command =
   | { id: number; do: 'events'; cache: string; count: number }
   | { id: number; do: 'registerFunction'; name: string; each: boolean; says: string }
   | { id: number; do: 'unregister'; name: string }
+  | { id: number; do: 'count' }
 
 const caches = new Map<string, Cache<unknown>>()
 const subscriptions = new Map<string, CacheEvents<unknown>>()
 const functions = new Map<string, RegisteredFunction>()
+/** Of registered functions. */
+let calls = 0
 
 /** What a registered function does: mostly it says where it ran, and with what. */
 function registered(says: string, args: unknown[]): unknown {
-  switch (args[0]) {
+  calls++
+  switch (args.at(-1)) {
     case 'throw': throw new RangeError(says)
     case 'end': return parentPort!.close(), process.exit()
     case 'never': return new Promise(() => undefined)
@@ -42,6 +46,7 @@ async function execute(command: Command): Promise<unknown> {
     functions.set(command.name, registerFunction(command.name, async (...args: unknown[]) => registered(command.says, args), { each: command.each }))
     return undefined
   }
+  if (command.do === 'count') return calls
   if (command.do === 'unregister') return functions.get(command.name)!.unregister()
   const cache = caches.get(command.cache)!
   const methods = cache as unknown as Record<string, (...args: unknown[]) => unknown>

@@ -26,6 +26,10 @@ export const loaders = defineFunctions('loaders', import.meta.url, {
   fails: async (key: string) => { throw new RangeError(`no ${key}`) },
   huge: () => 'x'.repeat(8 << 20),
   hang: (): string => { for (;;); },
+  fill: (): string => {
+    const hoard: unknown[] = []
+    for (;;) hoard.push(new Array(1000).fill(hoard.length))
+  },
   exit: (): string => {
     if (!isMainThread) process.exit(3)
     return 'main'

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import { SystemConnection } from '../../runtime/connection.js'
 import { ControlLink, serveControl } from '../../runtime/control.js'
 import { CacheError } from '../../runtime/errors.js'
@@ -33,6 +33,20 @@ describe('a control link', () => {
   afterEach(() => {
     link.close()
     far.close()
+  })
+
+  it('takes an answer that came in time while its own thread was busy', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const worker = new Worker(new URL('./control-thread.js', import.meta.url), { workerData: { port: port1 }, transferList: [port1] })
+    const busy = new ControlLink<Api>(port2)
+    await busy.call((api) => api.double(1))
+    const call = busy.call((api) => api.double(4), 50)
+    // Comlink sends in a microtask.
+    await Promise.resolve()
+    for (const end = performance.now() + 200; performance.now() < end;);
+    expect(await call).to.equal(8)
+    busy.close()
+    await worker.terminate()
   })
 
   it('calls, and gives errors their code, outcome, cause and details', async () => {
