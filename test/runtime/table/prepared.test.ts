@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { errorCode } from '../../../runtime/errors.js'
 import { Scratch } from '../../../runtime/codec/scratch.js'
 import { ScanBatch } from '../../../runtime/table/reader.js'
-import { MOVES_WORD } from '../../../runtime/table/layout.js'
+import { headOf, MOVES_WORD, tableGeometry, versionOf } from '../../../runtime/table/layout.js'
 import { SLOT_STATE } from '../../../runtime/table/transactions.js'
 import { dyingAt } from './dying-writer.js'
 import { BYTES_TAG, FLAT_TAG, TableUnderTest, valueOf } from './fixture.js'
@@ -14,8 +14,8 @@ const NEW = valueOf(2, 70)
 const KEYS = ['a', 'b', 'c']
 
 /** Three entries, and a transaction that runs. */
-function started(bytes = 65_536): TableUnderTest {
-  const under = new TableUnderTest(bytes)
+function started(hashBits = 32): TableUnderTest {
+  const under = new TableUnderTest(65_536, 'fifo', hashBits)
   KEYS.forEach((key, index) => under.put(key, OLD, index + 1))
   under.setSlot(SLOT, running)
   return under
@@ -210,6 +210,41 @@ describe('what a transaction has prepared', () => {
       expect(deaths).to.be.greaterThan(5)
     })
   }
+
+  it('is scanned with all of its transaction in the bucket, or with nothing of it, if that is committed meanwhile', () => {
+    // One hash for all keys, and so one bucket.
+    const under = started(0)
+    under.within(SLOT, () => {
+      under.put('a', NEW)
+      under.put('b', NEW)
+      under.remove('c')
+    })
+    const batch = new ScanBatch()
+    afterLoading(under.transactions, () => under.reader.scan(0, 10, batch, true), () => under.setSlot(SLOT, committed))
+    const { scratch: { bytes }, keyStarts, keyEnds, valueStarts, valueEnds } = batch
+    const found = Array.from({ length: batch.count }, (_, index) => [bytes.toString('utf8', keyStarts[index], keyEnds[index]), Buffer.from(bytes.subarray(valueStarts[index], valueEnds[index]))])
+    expect(Object.fromEntries(found)).to.deep.equal({ a: NEW, b: NEW })
+  })
+
+  it('moves the version of its key with every change, so that no reader relies on a block that is gone', () => {
+    const under = started()
+    const words = new Int32Array(under.table)
+    const version = versionOf(headOf(under.hashOf('b'), tableGeometry(under.table).bucketScale))
+    const moves = (change: () => void): boolean => {
+      const before = words[version]
+      change()
+      return words[version] !== before
+    }
+    for (const value of [OLD, NEW]) expect(moves(() => under.within(SLOT, () => under.put('b', value)))).to.equal(true)
+    expect(moves(() => under.writer.undo(SLOT))).to.equal(true)
+    expect(moves(() => under.writer.undo(SLOT))).to.equal(false)
+    for (const change of [() => under.put('b', NEW), () => under.remove('b')]) {
+      under.within(SLOT, change)
+      under.setSlot(SLOT, committed)
+      expect(moves(() => under.writer.finish(SLOT))).to.equal(true)
+      expect(moves(() => under.writer.finish(SLOT))).to.equal(false)
+    }
+  })
 
   it('is told apart from another transaction’s of the same keys, one after the other in one slot', () => {
     const under = started()
