@@ -16,7 +16,6 @@ export const people = defineFunctions('people', import.meta.url, {
   isAdult: ({ value }: { value: User }) => value.age >= 18,
   age: (user: User | undefined) => user?.age ?? null,
   birthday: (user: User | undefined) => (user === undefined ? ignore(null) : [user.age + 1, { ...user, age: user.age + 1 }]),
-  load: async (id: string): Promise<User> => ({ name: id, age: 0, visits: 0 }),
   visits: async (cache: Cache<User>, key: string) => (await cache.get(key))?.visits,
   /** Moves visits from one user to another, or nothing if there are too few. */
   async give(tx: Transaction<User>, from: string, to: string, visits: number): Promise<boolean> {

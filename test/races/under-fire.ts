@@ -49,8 +49,11 @@ export function looksWhole(node: CacheNode, shard: string, violations: Violation
 export async function checkLeftovers(node: CacheNode, cache: Cache<unknown>, violations: Violations): Promise<void> {
   // Of a large message, the last thing that a shard does may not have been heard of: the next one brings it up to date.
   for (const { probe } of await findShards(cache)) await cache.put(probe, 'x'.repeat(100_000))
-  for (let tries = 0; tries < 200 && leftOvers(node).length > 0; tries++) await sleep(10)
-  const left = leftOvers(node)
+  let left = await leftOvers(node)
+  for (let tries = 0; tries < 200 && left.length > 0; tries++) {
+    await sleep(10)
+    left = await leftOvers(node)
+  }
   violations.check(left.length === 0, () => `left in the vault: ${left.join(', ')}`)
   const { clients } = await node.counters()
   // The main thread, the system thread and its actors, and one for each thread of the shards and of the function pool.
@@ -58,7 +61,8 @@ export async function checkLeftovers(node: CacheNode, cache: Cache<unknown>, vio
   violations.check(clients <= most, () => `${clients} clients are known, of ${most} that there are`)
 }
 
-/** Lanes of clients that are neither the system thread's (0) nor the main thread's (1), and bodies of large messages. */
-function leftOvers(node: CacheNode): string[] {
-  return [...node.vault.snapshot().keys()].filter((name) => name.startsWith('large/') || (name.startsWith('lane/') && !/^lane\/[01]\//.test(name)))
+/** Lanes of clients that are gone, and bodies of large messages. */
+async function leftOvers(node: CacheNode): Promise<string[]> {
+  const alive = new Set(await node.client.control<number[]>((api) => api.clients()))
+  return [...node.vault.snapshot().keys()].filter((name) => name.startsWith('large/') || (name.startsWith('lane/') && !alive.has(Number(name.split('/')[1]))))
 }
