@@ -2,9 +2,14 @@
 import { attachCache, CacheError, type Cache, type CacheDescriptor } from 'scatterhoard'
 import { once } from 'node:events'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
-import { monotonicMs } from '../../runtime/clock.js'
 import type { Operation } from './linearizability.js'
 import { randomOf } from './script.js'
+
+/** The machine's own clock, the same on all threads to the nanosecond: a moment too early or too late is another history. */
+function momentMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1e3 + nanoseconds / 1e6
+}
 
 export interface HistoryRun {
   /** Names of the keys: their first letter says what they hold: `r`egister, `c`ounter, `l`ist. */
@@ -28,10 +33,10 @@ export async function recordOperations(cache: Cache<unknown>, { keys, client, li
     for (let call = 0; call < calls; call++) {
       const key = keys[random(keys.length)]!
       const operation = chosen(key, random, `${client}${number}.${call}`)
-      const start = monotonicMs()
+      const start = momentMs()
       try {
         const result = await operation.run(cache)
-        recorded.push({ key, client: `${client}${number}`, call: start, return: monotonicMs(), name: operation.name, argument: operation.argument, result })
+        recorded.push({ key, client: `${client}${number}`, call: start, return: momentMs(), name: operation.name, argument: operation.argument, result })
       } catch (error) {
         if (!(error instanceof CacheError)) throw error
         // What has not happened is no part of the history.
