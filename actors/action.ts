@@ -99,6 +99,11 @@ export function checkCallOptions(action: Pick<Action, 'name' | 'options'>, optio
   if (local !== undefined && typeof local !== 'boolean') throw invalidArgument('the option local is true or false')
   if (notify !== undefined && typeof notify !== 'boolean') throw invalidArgument('the option notify is true or false')
   if (signal === undefined) return
-  if (typeof (signal as AbortSignal | null)?.addEventListener !== 'function') throw invalidArgument('the option signal is an AbortSignal')
+  if (!isSignal(signal)) throw invalidArgument('the option signal is an AbortSignal')
   if (signal.aborted) throw signal.reason
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  const { addEventListener, removeEventListener } = (value ?? {}) as Partial<AbortSignal>
+  return typeof addEventListener === 'function' && typeof removeEventListener === 'function'
 }

@@ -12,7 +12,7 @@ import { encodeValue } from '../runtime/codec/value.js'
 import { describeError, errorCode, reviveError } from '../runtime/errors.js'
 import { Reference } from '../runtime/functions.js'
 import { codeOf } from './action-codes.js'
-import type { Action, CallOptions } from './action.js'
+import { checkCallOptions, type Action, type CallOptions } from './action.js'
 import { currentScope } from './call-scope.js'
 import type { Caller } from './caller.js'
 
@@ -43,6 +43,7 @@ export function noteRead(caller: Caller, action: Action, key: unknown, result: u
 
 class WatchedCall {
   readonly #caller: Caller
+  readonly #action: Action
   readonly #args: unknown[]
   readonly #options: CallOptions | undefined
   readonly #number: number
@@ -52,6 +53,7 @@ class WatchedCall {
 
   constructor(caller: Caller, action: Action, args: unknown[]) {
     this.#caller = caller
+    this.#action = action
     this.#args = action.many === true ? [walked(args[0]), ...args.slice(1)] : args
     const options = args[action.arity]
     this.#options = typeof options === 'object' && options !== null ? options : undefined
@@ -60,6 +62,8 @@ class WatchedCall {
   }
 
   asked(call: (args: unknown[]) => unknown): Promise<unknown> {
+    // What is wrong with them must not come to light in a hook's wait.
+    checkCallOptions(this.#action, this.#args[this.#action.arity] as object | undefined)
     const { watch } = this.#caller
     // Code that a call of a function runs may be what the gate waits for.
     const gate = currentScope() === undefined ? watch.gate : undefined
