@@ -28,7 +28,7 @@ export const loaders = defineFunctions('loaders', import.meta.url, {
   hang: (): string => { for (;;); },
   fill: (): string => {
     const hoard: unknown[] = []
-    for (;;) hoard.push(new Array(1000).fill(hoard.length))
+    for (;;) hoard.push({ row: hoard.length, columns: [hoard.length, 'text'] })
   },
   exit: (): string => {
     if (!isMainThread) process.exit(3)

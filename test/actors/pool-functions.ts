@@ -46,7 +46,7 @@ export const jobs = defineFunctions('jobs', import.meta.url, {
   throwLater: () => new Promise(() => setTimeout(() => { throw new RangeError('thrown later') }, 1)),
   fill: () => {
     const hoard: unknown[] = []
-    for (;;) hoard.push(new Array(1000).fill(hoard.length))
+    for (;;) hoard.push({ row: hoard.length, columns: [hoard.length, 'text'] })
   },
   symbol: () => Symbol('not data'),
   /** Ends when its gate is opened. */
