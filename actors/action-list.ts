@@ -28,10 +28,12 @@ import { loaded } from './actions/loaded.js'
 import { load } from './actions/load.js'
 import { lock } from './actions/lock.js'
 import { persist } from './actions/persist.js'
+import { prune } from './actions/prune.js'
 import { purge } from './actions/purge.js'
 import { putBatch, putMany } from './actions/put-many.js'
 import { put } from './actions/put.js'
 import { refresh } from './actions/refresh.js'
+import { removeOld } from './actions/remove-old.js'
 import { reset } from './actions/reset.js'
 import { scan } from './actions/scan.js'
 import { size } from './actions/size.js'
@@ -41,6 +43,7 @@ import { sync } from './actions/sync.js'
 import { take } from './actions/take.js'
 import { touch } from './actions/touch.js'
 import { transaction } from './actions/transaction.js'
+import { trim } from './actions/trim.js'
 import { ttl } from './actions/ttl.js'
 import { warm } from './actions/warm.js'
 import { update } from './actions/update.js'
@@ -48,10 +51,10 @@ import { update } from './actions/update.js'
 /** The methods of every handle. */
 export const ACTIONS: readonly Action[] = [
   get, getMany, put, putMany, update, take, del, delMany, exists, size, isEmpty, keys, incr, decr, expire, expireAt, persist, ttl,
-  refresh, touch, clear, purge, reset, fetch, getAndUpdate, invoke, transaction, execute, exportEntries, importEntries, dump, load, inspect, stats, warm,
+  refresh, touch, clear, purge, prune, reset, fetch, getAndUpdate, invoke, transaction, execute, exportEntries, importEntries, dump, load, inspect, stats, warm,
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, scan, lock, conclude, putBatch, loaded, importRecords, lapse]
+const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse]
 
 numberActions(ACTIONS, INTERNAL)

@@ -7,6 +7,7 @@ export const HOOKS_ID = 'hooks'
 export const JANITOR_ID = 'janitor'
 export const WARMERS_ID = 'warmers'
 export const LOCKSMITH_ID = 'locksmith'
+export const LIMIT_ID = 'limit'
 
 /** The place of a cache among its siblings. */
 export function cacheId(name: string): string {

@@ -9,7 +9,8 @@ import { functionsModuleUrl, type FunctionsModule } from '../runtime/functions.j
 import { DEFAULT_BOUNDS, type MailboxBounds } from '../runtime/mailbox/lane.js'
 import { readHooks, type HookConfig, type HookOptions } from './hook-options.js'
 import { readCommands, type CommandConfig, type CommandOptions } from './command-options.js'
-import { inside, invalidOption, numberWithin, oneOf, or, ownOptions, trueOrFalse } from '../runtime/option-checks.js'
+import { readLimit, type LimitConfig, type LimitOptions } from './limit-option.js'
+import { inside, invalidOption, numberWithin, or, ownOptions, trueOrFalse } from '../runtime/option-checks.js'
 import { readSupervision, type SupervisionOptions, type SupervisorSpec } from '../runtime/supervisor-spec.js'
 import { readWarmers, type WarmerConfig, type WarmerOptions } from './warmer-options.js'
 import { MAX_TABLE_BYTES, MIN_TABLE_BYTES } from '../runtime/table/layout.js'
@@ -32,17 +33,13 @@ export interface NodeOptions {
   functions?: readonly FunctionsOption[]
 }
 
-/** What a full table does: evict the oldest, or refuse with `ERR_FULL`. */
-export const POLICIES = ['fifo', 'none'] as const
-export type Policy = (typeof POLICIES)[number]
-
 export interface CacheOptions {
   /** Shard actors. Default: the node's `shardThreads`. */
   shards?: number
   /** Hard bound in bytes of all tables of this cache, index included. Default `'256mb'`. */
   memory?: Bytes
-  /** Default `{ policy: 'fifo' }`. */
-  limit?: { policy?: Policy }
+  /** The most entries, and which ones go when the cache is full. Default `{ policy: 's3-fifo' }`. */
+  limit?: LimitOptions
   /** Bounds of the mailbox that each thread has at each shard. */
   mailbox?: { messages?: number; bytes?: Bytes; overflow?: MailboxBounds['overflow']; waiting?: number }
   expiration?: {
@@ -79,7 +76,7 @@ export interface CacheConfig {
   shards: number
   /** Bytes of each table. */
   tableBytes: number
-  policy: Policy
+  limit: LimitConfig
   mailbox: MailboxBounds
   /** `null`: none. */
   defaultExpireMs: number | null
@@ -155,13 +152,12 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
   if (tableBytes < MIN_TABLE_BYTES || tableBytes > MAX_TABLE_BYTES) {
     throw invalidOption('memory', memory, `from ${MIN_TABLE_BYTES} bytes to 2 GB for each of the ${shards} shards; more shards make more possible`)
   }
-  const limit = ownOptions(or(own['limit'], {}), ['policy'], 'limit')
   const poolTimeoutMs = positiveDuration(or(own['functionTimeout'], 5000), 'functionTimeout')
   const expiration = ownOptions(or(own['expiration'], {}), ['default', 'interval', 'lazy'], 'expiration')
   return {
     config: {
       name: readName(name, 'name'), shards, tableBytes,
-      policy: oneOf(or(limit['policy'], 'fifo'), POLICIES, 'limit.policy'),
+      limit: readLimit(or(own['limit'], {})),
       mailbox: readBounds(or(own['mailbox'], DEFAULT_BOUNDS), 'mailbox', readBytes),
       defaultExpireMs: readPositiveOrNull(or(expiration['default'], null), 'expiration.default'),
       intervalMs: readPositiveOrNull(or(expiration['interval'], 3000), 'expiration.interval'),

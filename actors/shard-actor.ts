@@ -8,6 +8,7 @@ import './action-list.js'
 import { cacheOf } from './cache-ids.js'
 import { beginCounting } from './counters.js'
 import { hooksAddress } from './hooks-address.js'
+import { entriesOfShard } from './limit-option.js'
 import { LOCKS_BYTES } from './locks.js'
 import type { CacheConfig } from './options.js'
 import { Shard } from './shard.js'
@@ -49,7 +50,8 @@ defineRawActor<Shard>('shard', import.meta.url, {
       process.emitWarning(`${context.id} failed to start on its table ${context.failedStarts} times and starts on an empty one`, { code: 'SCATTERHOARD_TABLE_LOST' })
       formatTable(table)
     }
-    const writer = TableWriter.open(table, { policy: config.policy })
+    const { policy, reclaim, checkMs } = config.limit
+    const writer = TableWriter.open(table, { policy, maxEntries: entriesOfShard(config.limit, config.shards, index), reclaim, checksInsertions: checkMs === null })
     setTableState(table, TABLE_STATE.running)
     const { counters } = context.buffers
     if (counters !== undefined) beginCounting(counters, Math.floor(context.now()))

@@ -1,6 +1,6 @@
 /**
- * A shard: owns one table, applies what the actions say, one message at a time, and sweeps expired entries in slices between
- * messages. `shard-actor.ts` makes an actor of it.
+ * A shard: owns one table and applies what the actions say, one message at a time; between messages it does what `upkeep.ts`
+ * says. `shard-actor.ts` makes an actor of it.
  *
  * Only this actor writes its table. It never asks anybody anything.
  */
@@ -34,9 +34,8 @@ import type { CacheConfig } from './options.js'
 import { SelfNotices } from './self-notices.js'
 import { ShardTransactions } from './shard-transactions.js'
 import { SweepRecord } from './sweep-record.js'
-
-/** Buckets of one slice of a sweep: well under a millisecond. */
-const SWEEP_SLICE = 2048
+import { Upkeep } from './upkeep.js'
+import { WriteClock } from './write-clock.js'
 
 /** What a shard's part of an action replies when the reply is the encoded value in `shard.scratch`. */
 export const ENCODED = Symbol('encoded')
@@ -53,35 +52,30 @@ export class Shard {
   readonly scratch = new Scratch()
   /** For a reply that is encoded before anything is stored: an action that returns it replies with what is in it. */
   readonly reply = new Scratch(256)
+  readonly upkeep: Upkeep
   /** `null` if the cache does not count. */
   readonly counters: Counters | null
   readonly notices: SelfNotices
   readonly #host: Host
   #reader: TableReader | undefined
-  readonly #index: number
-  readonly #sweeps: SweepRecord | undefined
-  #sweepCursor = -1
-  /** The number of the janitor's run that is under way. */
-  #run = 0
-  /** What the sweep that is under way has removed. */
-  #sweptSoFar = 0
+  readonly #writeClock: WriteClock
 
   /** @param hooks the lane to the hooks, open */
   constructor(context: ActorContext & HostContext, config: CacheConfig, index: number, writer: TableWriter, hooks: Outlet) {
     this.context = context
     this.config = config
-    this.#index = index
     this.writer = writer
     this.#host = context.host
     const { buffers } = context
     const { counters, sweeps } = buffers
-    this.#sweeps = sweeps && new SweepRecord(sweeps)
     this.counters = counters === undefined ? null : new Counters(counters, context.host.client.id)
     this.notices = new SelfNotices(context, hooks, buffers['watch']!, codeOf(purge), writer)
     writer.onEvict = (block, reason) => {
       this.counters?.add(COUNTER.evictions)
       if (this.notices.hearsOfEvictions) this.notices.add(reason, block)
     }
+    this.upkeep = new Upkeep({ writer, clock: context, counters: this.counters, notices: this.notices, record: sweeps && new SweepRecord(sweeps), shard: index })
+    this.#writeClock = new WriteClock(context)
     this.transactions = new ShardTransactions({
       writer,
       inlet: (client) => context.inlet(client),
@@ -92,9 +86,9 @@ export class Shard {
     this.loads = new Loads(this.transactions, (client) => context.inlet(client), (request) => this.hash(request))
   }
 
-  /** Milliseconds since the epoch, whole. */
-  now(): number {
-    return Math.floor(this.context.now())
+  /** The time of a write, in milliseconds since 1970, with a fraction. */
+  writeTime(): number {
+    return this.#writeClock.next()
   }
 
   /** The table as readers see it, for walks. */
@@ -165,9 +159,8 @@ export class Shard {
 
   /** Stores the request's own value over an entry of its key whose expiry and modified time stay. */
   updateRequest(request: Request, block: number): void {
-    const { writer } = this
     const { bytes, start, aEnd, bEnd } = request
-    writer.put(this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd, writer.modifiedAt(block), writer.expiresAt(block), writer.duration(block))
+    this.writer.replaceValue(block, this.hash(request), bytes, start, aEnd, bytes, aEnd, bEnd)
     this.counters?.add(COUNTER.writes)
   }
 
@@ -221,13 +214,20 @@ export class Shard {
    * positive to remove the key. `modified`: when it was last modified, if that is not now.
    */
   storeFor(request: Request, value: unknown, expireMs: number | null, modified?: number): void {
-    const now = this.now()
     if (expireMs !== null && expireMs <= 0) {
       const block = this.find(request)
       if (block !== 0) this.remove(block)
       return
     }
-    this.#store(request, value, modified ?? now, expireMs === null ? 0 : expiryAt(now, expireMs), expireMs === null ? 0 : Math.ceil(expireMs))
+    const { bytes, start, aEnd } = request
+    const now = this.writeTime()
+    const { scratch } = this
+    if (value !== ENCODED) this.encode(value)
+    this.writer.put(
+      this.hash(request), bytes, start, aEnd, scratch.bytes, 0, scratch.end, modified ?? now,
+      expireMs === null ? 0 : expiryAt(now, expireMs), expireMs === null ? 0 : Math.ceil(expireMs),
+    )
+    this.counters?.add(COUNTER.writes)
   }
 
   /** Stores `value` under the request's key as a new entry, with the default expiry. */
@@ -237,8 +237,11 @@ export class Shard {
 
   /** Stores `value` over an entry whose expiry and modified time stay. */
   replaceValue(request: Request, block: number, value: unknown): void {
-    const { writer } = this
-    this.#store(request, value, writer.modifiedAt(block), writer.expiresAt(block), writer.duration(block))
+    const { bytes, start, aEnd } = request
+    const { scratch } = this
+    if (value !== ENCODED) this.encode(value)
+    this.writer.replaceValue(block, this.hash(request), bytes, start, aEnd, scratch.bytes, 0, scratch.end)
+    this.counters?.add(COUNTER.writes)
   }
 
   /** Gives the request's entry a time to live from now, `null` for none; removes it if that is not positive. Whether it was there. */
@@ -249,7 +252,7 @@ export class Shard {
       this.remove(block)
       return true
     }
-    const now = this.now()
+    const now = this.writeTime()
     if (expireMs === null) this.writer.setTimes(block, now, 0, 0)
     else this.writer.setTimes(block, now, expiryAt(now, expireMs), Math.ceil(expireMs))
     return true
@@ -284,33 +287,10 @@ export class Shard {
     return result
   }
 
-  /** Begins a sweep of expired entries in slices, unless one is under way. */
-  beginSweep(): void {
-    if (this.#sweepCursor >= 0) return
-    this.#sweepCursor = this.#sweptSoFar = 0
-    this.#run = this.#sweeps?.run ?? 0
-  }
-
-  /** Removes every expired entry now. Returns how many there were. */
-  purge(): number {
-    const before = this.writer.swept
-    for (let cursor = this.#sweep(0, 'purged'); cursor !== 0;) cursor = this.#sweep(cursor, 'purged')
-    return this.writer.swept - before
-  }
-
-  /** Between messages: some of those that waited, and one slice of a sweep. True while there are more. */
+  /** Between messages: some of those that waited, and a slice of the upkeep. True while there is more. */
   idle(): boolean {
     const more = this.transactions.isBusy && this.transactions.idle()
-    if (this.#sweepCursor < 0) return more
-    const before = this.writer.swept
-    const next = this.#sweep(this.#sweepCursor, 'swept')
-    this.#sweptSoFar += this.writer.swept - before
-    this.#sweepCursor = next === 0 ? -1 : next
-    if (next === 0) {
-      this.notices.flush()
-      this.#sweeps?.note(this.#index, this.#run, this.context.now(), this.#sweptSoFar)
-    }
-    return more || next !== 0
+    return this.upkeep.work() || more
   }
 
   /** Goes on with what a predecessor had kept. */
@@ -320,6 +300,7 @@ export class Shard {
   }
 
   receive(inlet: Inlet): void {
+    this.upkeep.handled()
     const action = actionOf(inlet.code)
     const { transactions } = this
     if (transactions.isBusy && inlet.slot === NO_SLOT) {
@@ -392,31 +373,16 @@ export class Shard {
       if (block !== 0) this.remove(block)
       return
     }
-    const now = this.now()
+    const now = this.writeTime()
     const expires = expireMs === null ? 0 : expiryAt(now, expireMs)
     this.writer.put(hash, bytes, keyStart, keyEnd, bytes, keyEnd, valueEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
     this.counters?.add(COUNTER.writes)
-  }
-
-  #store(request: Request, value: unknown, modified: number, expires: number, duration: number): void {
-    const { scratch } = this
-    if (value !== ENCODED) this.encode(value)
-    const { bytes, start, aEnd } = request
-    this.writer.put(this.hash(request), bytes, start, aEnd, scratch.bytes, 0, scratch.end, modified, expires, duration)
-    this.counters?.add(COUNTER.writes)
-  }
-
-  #sweep(cursor: number, kind: 'swept' | 'purged'): number {
-    const before = this.writer.swept
-    const next = this.writer.sweep(cursor, this.context.now(), SWEEP_SLICE, this.notices.hearsOfSweeps ? (block) => this.notices.add(kind, block) : undefined)
-    this.counters?.add(COUNTER.expirations, this.writer.swept - before)
-    return next
   }
 }
 
 /** The time at which what lives `expireMs` from `now` ends: whole milliseconds, never before it should, within what a date can hold. */
 function expiryAt(now: number, expireMs: number): number {
-  return Math.min(now + Math.ceil(expireMs), MAX_EXPIRY_MS)
+  return Math.min(Math.floor(now) + Math.ceil(expireMs), MAX_EXPIRY_MS)
 }
 
 /** The latest time that a `Date` can hold. */

@@ -1,8 +1,9 @@
 /** The supervision tree of a cache, as data: the composition root. */
 import type { ActorSpec, SupervisorSpec } from '../runtime/supervisor-spec.js'
-import { cacheId, HOOKS_ID, JANITOR_ID, LOCKSMITH_ID, shardId, SHARDS_ID, WARMERS_ID } from './cache-ids.js'
+import { cacheId, HOOKS_ID, JANITOR_ID, LIMIT_ID, LOCKSMITH_ID, shardId, SHARDS_ID, WARMERS_ID } from './cache-ids.js'
 import { tableBufferBytes } from '../runtime/table/layout.js'
 import { janitorBlueprint } from './janitor.js'
+import { limitBlueprint } from './limit.js'
 import { COUNTERS_BYTES } from './counters.js'
 import { hooksBlueprint } from './hooks.js'
 import { readCacheOptions, type CacheConfig, type CacheOptions, type NodeConfig } from './options.js'
@@ -25,6 +26,7 @@ const DRAIN_MS = 5000
  *     ├─ shards         one_for_one: shard 0 … shard n−1, spread over the node's shard threads
  *     ├─ locksmith      ends transactions whose owners are gone
  *     ├─ janitor        tells the shards to remove what has expired
+ *     ├─ limit          tells them to evict what is beyond the limit; only if that is checked from time to time
  *     └─ warmers        has functions fill the cache; only if there are any
  *
  * @throws `ERR_INVALID_OPTION`
@@ -44,10 +46,14 @@ export function cacheSupervisor(name: string, options?: CacheOptions, node?: Nod
   const hooks: ActorSpec = { kind: 'actor', id: HOOKS_ID, restart: 'permanent', shutdownMs: Infinity, actor: hooksBlueprint(config, common) }
   const locksmith: ActorSpec = { kind: 'actor', id: LOCKSMITH_ID, restart: 'permanent', shutdownMs: 1000, actor: locksmithBlueprint(config) }
   const janitor: ActorSpec = { kind: 'actor', id: JANITOR_ID, restart: 'permanent', shutdownMs: 1000, actor: janitorBlueprint(config, common) }
+  const limit: ActorSpec = { kind: 'actor', id: LIMIT_ID, restart: 'permanent', shutdownMs: 1000, actor: limitBlueprint(config) }
   const warmers: ActorSpec = { kind: 'actor', id: WARMERS_ID, restart: 'permanent', shutdownMs: 1000, actor: warmersBlueprint(config) }
   return {
     kind: 'supervisor', id: cacheId(name), strategy: 'rest_for_one', ...supervision, restart: 'permanent', shutdownMs: Infinity,
-    children: [hooks, shardSupervisor, locksmith, ...config.intervalMs === null ? [] : [janitor], ...config.warmers.length === 0 ? [] : [warmers]],
+    children: [
+      hooks, shardSupervisor, locksmith, ...config.intervalMs === null ? [] : [janitor], ...config.limit.checkMs === null ? [] : [limit],
+      ...config.warmers.length === 0 ? [] : [warmers],
+    ],
   }
 }
 

@@ -17,7 +17,6 @@ const DOCUMENTS = 'docs'
 const MAX_LINES = 400
 /** Files that are longer, and why. */
 const LONG_FILES: Record<string, string> = {
-  'actors/shard.ts': 'what every action does to a table, whose steps share private state',
   'test/races/mailbox-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/races/prepared-model.ts': 'a model is read from top to bottom beside the protocol',
   'test/races/table-model.ts': 'a model is read from top to bottom beside the protocol',

@@ -46,6 +46,8 @@ export const get: Action = {
   apply(shard, request) {
     const block = shard.readable(request)
     shard.countLookup(block !== 0)
-    return block === 0 ? undefined : shard.replyValueOf(block)
+    if (block === 0) return undefined
+    shard.writer.noteRead(block)
+    return shard.replyValueOf(block)
   },
 }

@@ -5,5 +5,5 @@ import type { Action } from '../action.js'
 export const sweep: Action = {
   name: 'sweep', writes: false, arity: 0, options: [],
   call: () => undefined,
-  apply: (shard) => shard.beginSweep(),
+  apply: (shard) => shard.upkeep.beginSweep(),
 }

@@ -24,7 +24,7 @@ export const touch: Action = {
     const block = shard.live(request)
     if (block === 0) return false
     const { writer } = shard
-    writer.setTimes(block, shard.now(), writer.expiresAt(block), writer.duration(block))
+    writer.setTimes(block, shard.writeTime(), writer.expiresAt(block), writer.duration(block))
     return true
   },
 }

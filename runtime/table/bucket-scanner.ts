@@ -7,7 +7,7 @@
 import { sameBytes, readTime } from './bytes.js'
 import type { BlockCopier } from './block-copier.js'
 import {
-  BLOCK_BITS, bucketOf, FIXED_WORDS, HAS_EXPIRY, headOfBucket, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LARGE, LENS, MODIFIED, NO_ENTRY, TAGGED,
+  BLOCK_BITS, bucketOf, FIXED_WORDS, HAS_EXPIRY, headOfBucket, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LARGE, LENS, modifiedAt, NO_ENTRY, TAGGED,
   tagWord, versionOf, type Geometry,
 } from './layout.js'
 import type { ScanBatch } from './scan-batch.js'
@@ -96,7 +96,9 @@ export class BucketScanner {
       const hasExpiry = (lens & HAS_EXPIRY) !== 0
       into.expires[index] = hasExpiry ? readTime(words, word + FIXED_WORDS) : 0
       into.durations[index] = hasExpiry ? readTime(words, word + FIXED_WORDS + 2) : 0
-      into.modified[index] = (words[word + MODIFIED]! >>> 0) + (words[word + MODIFIED + 1]! & 0xffff) * 4294967296
+      const modified = modifiedAt(words, block)
+      into.modified[index] = Math.floor(modified)
+      into.fractions[index] = modified - into.modified[index]
       into.valueStarts[index] = into.valueEnds[index] = 0
       if (withValues) {
         if ((lens & LARGE) === 0) {

@@ -7,7 +7,7 @@ import { CacheError } from '../errors.js'
 import { copyBytes, ViewOf, writeTime } from './bytes.js'
 import { unpinSegments, writeSegments } from './large.js'
 import {
-  FIXED_BYTES, FIXED_WORDS, FRACTIONS, HASH, HAS_EXPIRY, keyOffset, LARGE, largeWord, LENS, MAX_MODIFIED_MS, MODIFIED,
+  FIXED_BYTES, FIXED_WORDS, FRACTIONS, FRACTION_SHIFT, HASH, HAS_EXPIRY, keyOffset, LARGE, largeWord, LENS, MAX_MODIFIED_MS, MODIFIED,
   OPTIONAL_BYTES, TAGGED, tagWord,
 } from './layout.js'
 import type { Room } from './room.js'
@@ -153,11 +153,11 @@ export class Draft {
 
 const EMPTY = Buffer.alloc(0)
 
-/** Writes when a block was modified. The policy byte beside it is 0 then. */
+/** Writes when a block was modified. The number of its list, beside it, is 0 then. */
 export function fillModified(words: Int32Array, word: number, ms: number): void {
   const time = ms > MAX_MODIFIED_MS ? MAX_MODIFIED_MS : ms > 0 ? ms : 0
   words[word + MODIFIED] = time | 0
-  words[word + MODIFIED + 1] = (time / 4294967296) | ((time - Math.floor(time)) * FRACTIONS << 24)
+  words[word + MODIFIED + 1] = (time / 4294967296) | ((time - Math.floor(time)) * FRACTIONS << FRACTION_SHIFT)
 }
 
 /** Writes when a block expires, and the time to live that this came from. */

@@ -20,8 +20,9 @@
  *            28 has expiry, 29 large, 30 tagged, 31 no entry   12       payload
  *   12  u32  modified, low word (ms)
  *   16  u16  modified, high word                             A free block: lens is bit 31 alone; the hash's word
- *   18  u8   policy: bits 0–1 its list in the order          holds the next free block of the page.
- *   19  u8   modified, 1/256 ms
+ *   18  u8   policy: bits 0–1 its list in the order,         holds the next free block of the page.
+ *            bits 4–7, with
+ *   19  u8   the next byte: modified, 1/4096 ms
  *   20  u32  older: the entry before it in its list
  *   24  u32  newer: the entry after it in its list
  *   28       if has expiry: u32 × 2 expires (ms, low and high), u32 × 2 duration
@@ -97,9 +98,9 @@ export const FREE_NEXT = HASH
 /** Byte offset of the policy byte, and its bits that are the number of a list. */
 export const POLICY_BYTE = 18
 export const LIST_BITS = 3
-/** Byte offset of the fraction of `modified`: so that writes within a millisecond have an order. */
-export const FRACTION_BYTE = 19
-export const FRACTIONS = 256
+/** Of a millisecond: what the bits above the list count, so that writes have an order. As fine as a double is at such times. */
+export const FRACTIONS = 4096
+export const FRACTION_SHIFT = 20
 
 export const FIXED_BYTES = 28
 export const FIXED_WORDS = 7
@@ -129,7 +130,7 @@ export function keyOffset(lens: number): number {
 /** When a block was modified, in ms since 1970, with a fraction of so many parts as `FRACTIONS`. */
 export function modifiedAt(words: Int32Array, block: number): number {
   const high = words[(block >> 2) + MODIFIED + 1]!
-  return (words[(block >> 2) + MODIFIED]! >>> 0) + (high & 0xffff) * 4294967296 + (high >>> 24) / FRACTIONS
+  return (words[(block >> 2) + MODIFIED]! >>> 0) + (high & 0xffff) * 4294967296 + (high >>> FRACTION_SHIFT) / FRACTIONS
 }
 
 export function keyLengthOf(lens: number): number {

@@ -63,7 +63,7 @@ export class OrderLists {
 
   /** Prepares the links of a block that will be the newest of a list, before it is published. */
   prepareNewest(block: number, list: number): void {
-    this.#bytes[block + POLICY_BYTE] = list
+    this.#setList(block, list)
     this.#words[(block >> 2) + OLDER] = this.newestOf(list)
     this.#words[(block >> 2) + NEWER] = 0
     this.#counts[list]!++
@@ -71,7 +71,7 @@ export class OrderLists {
 
   /** Prepares the links of a block that will stand where `old` stands, before it is published. */
   prepareInstead(block: number, old: number): void {
-    this.#bytes[block + POLICY_BYTE] = this.#bytes[old + POLICY_BYTE]!
+    this.#setList(block, this.listOf(old))
     this.#words[(block >> 2) + OLDER] = this.#words[(old >> 2) + OLDER]!
     this.#words[(block >> 2) + NEWER] = this.#words[(old >> 2) + NEWER]!
   }
@@ -128,7 +128,7 @@ export class OrderLists {
 
   /** For repair: an entry belongs to a list, whatever it says. */
   adopt(block: number, list: number): void {
-    this.#bytes[block + POLICY_BYTE] = list
+    this.#setList(block, list)
     this.#counts[list]!++
   }
 
@@ -138,6 +138,10 @@ export class OrderLists {
       if (block !== 0) return block
     }
     return 0
+  }
+
+  #setList(block: number, list: number): void {
+    this.#bytes[block + POLICY_BYTE] = (this.#bytes[block + POLICY_BYTE]! & ~LIST_BITS) | list
   }
 
   #setNewer(list: number, block: number, newer: number): void {

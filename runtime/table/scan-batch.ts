@@ -15,6 +15,8 @@ export class ScanBatch {
   readonly valueEnds: number[] = []
   /** When each was modified, ms since 1970. */
   readonly modified: number[] = []
+  /** The fraction of `modified`: what of a millisecond. */
+  readonly fractions: number[] = []
   /** When each expires, ms since 1970, 0 for never. */
   readonly expires: number[] = []
   /** The time to live set last, 0 for none. */
@@ -37,6 +39,6 @@ export class ScanBatch {
 
   /** Lets an entry stand in the place of another. */
   move(from: number, to: number): void {
-    for (const column of [this.keyStarts, this.keyEnds, this.valueStarts, this.valueEnds, this.modified, this.expires, this.durations]) column[to] = column[from]!
+    for (const column of [this.keyStarts, this.keyEnds, this.valueStarts, this.valueEnds, this.modified, this.fractions, this.expires, this.durations]) column[to] = column[from]!
   }
 }

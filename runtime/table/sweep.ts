@@ -1,6 +1,6 @@
 /** Removing many entries: those whose time has come, bucket by bucket, and all of them. */
 import { readTime } from './bytes.js'
-import { BLOCK_BITS, FIXED_WORDS, HAS_EXPIRY, headOfBucket, LENS, slotOf, versionOfGroup } from './layout.js'
+import { BLOCK_BITS, FIXED_WORDS, HAS_EXPIRY, headOfBucket, LENS, modifiedAt, slotOf, versionOfGroup } from './layout.js'
 import type { TableStore } from './store.js'
 import { bumpVersion } from './version.js'
 
@@ -15,6 +15,35 @@ export function sweepBuckets(store: TableStore, cursor: number, nowMs: number, m
         && slotOf(words, block) === 0 && store.isSpare(block)) {
         onExpired?.(block)
         store.remove(block)
+      }
+      block = next
+    }
+  }
+  return end >= geometry.buckets ? 0 : end
+}
+
+/** What `removeOldFromBuckets` is to remove, and has. */
+export interface OldEntries {
+  /** Entries modified before this go, by the time with its fraction. */
+  readonly last: number
+  /** So many of those that were modified at that very time go too. */
+  ties: number
+  removed: number
+}
+
+/** Removes what was modified before a time from at most `maxSteps` buckets; returns the next cursor, 0 at the end. */
+export function removeOldFromBuckets(store: TableStore, cursor: number, old: OldEntries, maxSteps: number): number {
+  const { words, geometry } = store
+  const end = Math.min(geometry.buckets, cursor + maxSteps)
+  for (let bucket = cursor; bucket < end; bucket++) {
+    for (let block = words[headOfBucket(bucket)]! & BLOCK_BITS; block !== 0;) {
+      const next = words[block >> 2]!
+      const modified = modifiedAt(words, block)
+      const goes = modified < old.last || (modified === old.last && old.ties > 0)
+      if (goes && slotOf(words, block) === 0 && store.isSpare(block)) {
+        if (modified === old.last) old.ties--
+        store.remove(block)
+        old.removed++
       }
       block = next
     }

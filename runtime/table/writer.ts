@@ -16,7 +16,7 @@ import {
   BLOCK_BITS, BYTES_USED_WORD, FIXED_BYTES, HASH, HAS_EXPIRY, inlineLengthOf, isRemoval, keyLengthOf, keyOffset, LENS, modifiedAt, READ_NOTES_WORD,
 } from './layout.js'
 import { finishSlot, takeOutPrepared, undoSlot } from './prepared.js'
-import { clearTable, sweepBuckets } from './sweep.js'
+import { clearTable, removeOldFromBuckets, sweepBuckets, type OldEntries } from './sweep.js'
 import { repairTable } from './repair.js'
 import { createPolicy, type PolicyName } from './policies/policy-names.js'
 import { leftAfter, Room, type EvictionReason } from './room.js'
@@ -131,7 +131,7 @@ export class TableWriter extends EntryReader {
    * Stores an entry. The bytes may lie anywhere, in private or shared memory, but not in this table.
    *
    * @param hash 32 bits of hash of the key, the same for every call with that key
-   * @param modifiedMs ms since 1970, below 2^48; larger ones are cut to that. Of its fraction, 8 bits are kept: they put writes
+   * @param modifiedMs ms since 1970, below 2^48; larger ones are cut to that. Of its fraction, 12 bits are kept: they put writes
    *   of one millisecond in order
    * @param expiresMs ms since 1970, 0 for never
    * @param durationMs the time to live that `expiresMs` came from, 0 for none
@@ -287,7 +287,8 @@ export class TableWriter extends EntryReader {
 
   /** For a read that did not go by a `TableReader`: the policy has to know of it too. */
   noteRead(block: number): void {
-    this.#store.policy.used(block)
+    // What a transaction reads may be a block of its own, which is no entry yet.
+    if (this.slot === 0) this.#store.policy.used(block)
   }
 
   /**
@@ -320,6 +321,15 @@ export class TableWriter extends EntryReader {
     const next = sweepBuckets(this.#store, cursor, nowMs, maxSteps, onExpired)
     this.swept += before - this.#store.entries
     return next
+  }
+
+  /**
+   * Removes entries of the next buckets that were modified before a time, see `OldEntries`. Counts in `old` what it has removed.
+   *
+   * @returns the next cursor, 0 when the round is through
+   */
+  removeOld(cursor: number, old: OldEntries, maxSteps: number): number {
+    return removeOldFromBuckets(this.#store, cursor, old, maxSteps)
   }
 
   /** For tests: checks everything that is in the table and in the books, and throws what is wrong. */

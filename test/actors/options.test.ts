@@ -11,6 +11,11 @@ const WRONG: [option: string, values: unknown[], options: (value: unknown) => un
   ['limit', [null, 5, 'fifo', [], () => 1], (limit) => ({ limit })],
   ['limit.policy', ['FIFO', '', null, 5, 'constructor', '__proto__', {}], (policy) => ({ limit: { policy } })],
   ['limit.polcy', ['none'], (polcy) => ({ limit: { polcy } })],
+  ['limit.entries', NUMBERS, (entries) => ({ limit: { entries } })],
+  ['limit.reclaim', [NaN, -0.1, 1.1, Infinity, '0.1', null, {}, true, 1n], (reclaim) => ({ limit: { reclaim } })],
+  ['limit.check', [null, 5, 'always', '5s', [], true], (check) => ({ limit: { check } })],
+  ['limit.check.every', [undefined, null, NaN, -1, 0, Infinity, '', 'soon', '-5m', {}, true], (every) => ({ limit: { check: { every } } })],
+  ['limit.check.interval', [5], (interval) => ({ limit: { check: { every: 5, interval } } })],
   ['mailbox', [null, 5, [], 'wait'], (mailbox) => ({ mailbox })],
   ['mailbox.messages', [...NUMBERS, 2 ** 24 + 1], (messages) => ({ mailbox: { messages } })],
   ['mailbox.bytes', [NaN, -1, 0, 1.5, 1023, Infinity, 2 ** 40, 'x', null, {}], (bytes) => ({ mailbox: { bytes } })],
@@ -108,16 +113,16 @@ describe('options of a cache', () => {
 
   it('every allowed way to write them is taken, and shown by inspect', async () => {
     const cache = await startCache('all', {
-      shards: 2, memory: '1.5MB', limit: { policy: 'none' }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true, ordered: true, compressed: { over: '4kb' }, commands: JSON.parse('{"__proto__": {"type": "read", "execute": "a.b"}}') as NonNullable<CacheOptions['commands']>,
+      shards: 2, memory: '1.5MB', limit: { policy: 'lru', entries: 1000, reclaim: 0.25, check: { every: '2s' } }, mailbox: { messages: 10, bytes: '8kb', overflow: 'reject', waiting: 0 }, functionTimeout: '2s', functions: [], stats: true, ordered: true, compressed: { over: '4kb' }, commands: JSON.parse('{"__proto__": {"type": "read", "execute": "a.b"}}') as NonNullable<CacheOptions['commands']>,
       expiration: { default: '1h', interval: null, lazy: false }, supervision: { maxRestarts: 5, within: '1s', backoff: { first: 0, then: '10ms', factor: 1, max: 100, jitter: 0, resetAfter: '1m' } },
     })
     expect(await cache.inspect('cache')).to.deep.include({
-      name: 'all', shards: 2, tableBytes: 0.75 * 2 ** 20, policy: 'none', mailbox: { messages: 10, bytes: 8192, overflow: 'reject', waiting: 0 },
+      name: 'all', shards: 2, tableBytes: 0.75 * 2 ** 20, limit: { policy: 'lru', entries: 1000, reclaim: 0.25, checkMs: 2000 }, mailbox: { messages: 10, bytes: 8192, overflow: 'reject', waiting: 0 },
       defaultExpireMs: 3_600_000, intervalMs: null, lazy: false, functionTimeoutMs: 2000, poolTimeoutMs: 2000, stats: true, ordered: true, compressOverBytes: 4096, commands: [{ name: '__proto__', type: 'read', function: 'a.b' }],
     })
     await cache.stop()
     const defaults = await startCache('defaults', { shards: undefined, memory: undefined, expiration: { default: undefined } } as never)
-    expect(await defaults.inspect('cache')).to.deep.include({ intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, poolTimeoutMs: 5000, stats: false, ordered: false, compressOverBytes: null, commands: [] })
+    expect(await defaults.inspect('cache')).to.deep.include({ limit: { policy: 's3-fifo', entries: null, reclaim: 0, checkMs: null }, intervalMs: 3000, lazy: true, defaultExpireMs: null, mailbox: { messages: 65536, bytes: 4 << 20, overflow: 'wait', waiting: 262144 }, functionTimeoutMs: 1000, poolTimeoutMs: 5000, stats: false, ordered: false, compressOverBytes: null, commands: [] })
     await defaults.stop()
   })
 })

@@ -33,10 +33,46 @@ export const WHOLE_CACHE_LAWS: Law[] = [
     },
   },
   {
+    promise: 'prune: nothing up to its size; else what was written longest ago, and so much more as it reclaims; the expired are not counted',
+    async hold(setting) {
+      const { plain } = setting
+      for (let key = 0; key < 40; key++) {
+        await plain('put', key, key, key % 10 === 9 ? { expire: 500 } : {})
+        await setting.advance(1)
+      }
+      const left = async (): Promise<number[]> => (await plain('keys') as number[]).sort((a, b) => a - b)
+      expect(await plain('prune', 40)).to.equal(0)
+      expect(await plain('prune', 41, { reclaim: 1 })).to.equal(0)
+      await setting.advance(600)
+      // What counts as written, and what does not.
+      for (const [name, ...args] of [['put', 1, 'again'], ['touch', 2], ['persist', 3], ['expire', 4, 1e6], ['refresh', 5]] as const) {
+        await setting.advance(1)
+        await plain(name, ...args)
+      }
+      await plain('update', 6, 'more')
+      await plain('incr', 7)
+      await plain('get', 8)
+      // 40 are there, 4 of them expired: 30 − 3 are to be left.
+      expect(await plain('prune', 30)).to.equal(9)
+      expect(await left()).to.deep.equal([1, 2, 3, 4, 5, ...Array.from({ length: 24 }, (_, index) => index + 15).filter((key) => key % 10 !== 9)])
+      expect(await plain('size')).to.equal(27)
+      expect(await plain('prune', 27)).to.equal(0)
+      expect(await plain('prune', 20, { reclaim: 0 })).to.equal(7)
+      expect(await plain('prune', 10, { reclaim: 0.25 })).to.equal(13)
+      expect(await left()).to.deep.equal([1, 2, 3, 4, 5, 37, 38])
+      expect(await plain('prune', 3, { reclaim: 0.5 })).to.equal(6)
+      expect(await left()).to.deep.equal([5])
+      expect(await plain('prune', 0)).to.equal(1)
+      expect(await plain('prune', 0)).to.equal(0)
+      for (const size of [undefined, null, -1, 1.5, NaN, Infinity, '5', 5n, {}]) expectTypeError(await rejected(plain('prune', size)))
+      for (const reclaim of [null, -0.1, 1.1, NaN, '0.1', 1n, {}]) expectTypeError(await rejected(plain('prune', 5, { reclaim })))
+    },
+  },
+  {
     promise: 'inspect: what api.md names, and a TypeError for the rest',
     async hold({ plain }) {
       await plain('put', 'k', 'value')
-      expect(await plain('inspect', 'cache')).to.include({ policy: 'fifo', lazy: true }).and.not.to.have.property('seed')
+      expect(await plain('inspect', 'cache')).to.deep.include({ limit: { policy: 's3-fifo', entries: null, reclaim: 0, checkMs: null }, lazy: true }).and.not.to.have.property('seed')
       expect(await plain('inspect', ['memory', 'bytes'])).to.be.within(1, 16 * 2 ** 20)
       expect(await plain('inspect', ['memory', 'text'])).to.match(/^[\d.]+ [kmg]?b$/)
       expect(await plain('inspect', 'tree')).to.include({ kind: 'supervisor', state: 'running' })
