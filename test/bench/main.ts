@@ -7,6 +7,7 @@
  *   --rounds 7        interleaved rounds, at least 5
  *   --quick           short rounds, to see that everything runs
  *   --json FILE       bench.json in the working directory
+ *   --trace FILE --entries N   the trace that `hit-ratio` replays, and the entries of its caches
  */
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'

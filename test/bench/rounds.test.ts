@@ -129,15 +129,25 @@ describe('bench: table', () => {
   })
 
   it('shows values in units that people read', () => {
-    expect([formatValue(11_200, 'op/s'), formatValue(240_000, 'op/s'), formatValue(0.0912, 'ms'), formatValue(14.02, 'ms'), formatValue(47.96, 'bytes'), formatValue(0, 'count')]).to.deep.equal(
-      ['11.2 k/s', '240 k/s', '91.2 µs', '14.0 ms', '48.0 B', '0'],
+    expect([formatValue(11_200, 'op/s'), formatValue(240_000, 'op/s'), formatValue(0.0912, 'ms'), formatValue(14.02, 'ms'), formatValue(47.96, 'bytes'), formatValue(0, 'count'), formatValue(45.4876, 'percent')]).to.deep.equal(
+      ['11.2 k/s', '240 k/s', '91.2 µs', '14.0 ms', '48.0 B', '0', '45.49 %'],
     )
   })
 })
 
 describe('bench: arguments', () => {
   it('run everything for five rounds by default', () => {
-    expect(readArguments([], all)).to.deep.equal({ figures: all, rounds: 5, quick: false, json: 'bench.json' })
+    expect(readArguments([], all)).to.deep.equal({ figures: all, rounds: 5, quick: false, json: 'bench.json', trace: undefined })
+  })
+
+  it('replay a trace only where one is named, with its number of entries', () => {
+    const replay = { name: 'hit-ratio', group: 'hit-ratio', needsTrace: true }
+    expect(readArguments([], [...all, replay]).figures).to.deep.equal(all)
+    expect(readArguments(['--only', 'hit-ratio', '--trace', 'file', '--entries', '512'], [...all, replay])).to.deep.include({ figures: [replay], trace: { path: 'file', entries: 512 } })
+    expect(() => readArguments(['--only', 'hit-ratio'], [...all, replay])).to.throw(RangeError, 'needs --trace FILE --entries N')
+    for (const part of [['--trace', 'file'], ['--entries', '5'], ['--trace', '', '--entries', '5'], ['--trace', 'file', '--entries', '0'], ['--trace', 'file', '--entries', '1.5'], ['--trace', 'file', '--entries', 'many']]) {
+      expect(() => readArguments(part, [...all, replay]), part.join(' ')).to.throw(RangeError, '--trace FILE and --entries N go together')
+    }
   })
 
   it('choose by figure and by group, each once, in the order of the table', () => {

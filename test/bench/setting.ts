@@ -7,12 +7,15 @@ import { openLmdb, type LmdbPeer } from './peers/lmdb.js'
 import { startRedis, type RedisPeer } from './peers/redis.js'
 import type { Pace } from './rounds.js'
 import { startSubject, type CacheUnderTest } from './subject.js'
+import type { Trace } from './arguments.js'
 import type { Row } from './table.js'
 
 export interface Figure {
   /** What `--only` takes, together with the group. */
   readonly name: string
   readonly group: string
+  /** Left out where no trace is named. */
+  readonly needsTrace?: boolean
   run(setting: Setting): Promise<Row[]>
 }
 
@@ -26,15 +29,17 @@ export class Setting implements Pace {
   readonly rounds: number
   readonly quick: boolean
   readonly sliceMs: number
+  readonly trace: Trace | undefined
   /** Prints a line beside the table: a peer that is left out, a machine that is not fit for a figure. */
   readonly note: (line: string) => void
   readonly #started = new Map<string, Promise<unknown>>()
   readonly #closers: (() => Promise<unknown>)[] = []
 
-  constructor(pace: { readonly rounds: number; readonly quick: boolean }, note: (line: string) => void) {
-    this.rounds = pace.rounds
-    this.quick = pace.quick
-    this.sliceMs = pace.quick ? QUICK_SLICE_MS : FULL_SLICE_MS
+  constructor(chosen: { readonly rounds: number; readonly quick: boolean; readonly trace: Trace | undefined }, note: (line: string) => void) {
+    this.rounds = chosen.rounds
+    this.quick = chosen.quick
+    this.trace = chosen.trace
+    this.sliceMs = chosen.quick ? QUICK_SLICE_MS : FULL_SLICE_MS
     this.note = note
   }
 

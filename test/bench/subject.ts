@@ -14,9 +14,9 @@ export interface Attachment {
 }
 
 export interface CacheUnderTest<V> {
-  get(key: string): Promise<V | undefined>
+  get(key: string | number): Promise<V | undefined>
   getSync(key: string): V | undefined
-  put(key: string, value: V): Promise<boolean>
+  put(key: string | number, value: V): Promise<boolean>
   incr(key: string): Promise<number | bigint>
   getAndUpdate(key: string, ref: FunctionReference): Promise<V>
   inspect(what: readonly ['memory', 'bytes']): Promise<number>
@@ -27,6 +27,8 @@ export interface CacheUnderTest<V> {
 export interface SubjectOptions {
   readonly shards?: number
   readonly memory?: string | number
+  readonly limit?: { readonly policy: string; readonly entries?: number; readonly reclaim?: number }
+  readonly stats?: boolean
   readonly functions?: readonly unknown[]
 }
 

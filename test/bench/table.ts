@@ -5,7 +5,7 @@ export type Target = { readonly atLeast: number } | { readonly atMost: number }
 
 export interface Row {
   figure: string
-  unit: 'op/s' | 'ms' | 'bytes' | 'count'
+  unit: 'op/s' | 'ms' | 'bytes' | 'count' | 'percent'
   ours?: number
   peer?: string
   theirs?: number
@@ -70,5 +70,7 @@ export function formatValue(value: number | undefined, unit: Row['unit']): strin
       return `${value.toFixed(1)} B`
     case 'count':
       return String(value)
+    case 'percent':
+      return `${value.toFixed(2)} %`
   }
 }
