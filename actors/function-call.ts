@@ -14,6 +14,7 @@ import { CacheError, errorCode, reviveError } from '../runtime/errors.js'
 import { PoolThreads, type PoolThread } from './function-pool.js'
 import { readCall, writeCall, writeHeader, type CallReply, type EncodedArguments, type LostCall, type WrittenCall } from './function-wire.js'
 import { ownFunction, runOwn } from './registered-functions.js'
+import type { Note } from './watched-call.js'
 
 /** What a function gets besides its arguments: made on the thread where it runs. */
 export interface Gift {
@@ -50,6 +51,8 @@ export interface FunctionTask {
   readonly rerun: boolean
   /** What is called instead when it is run again: with another gift. Rejects if it must not be. */
   readonly renew?: () => Promise<FunctionTask>
+  /** Is given what the hooks are to hear of a transaction's function, if the transaction commits. */
+  readonly onNotes?: (notes: readonly Note[]) => void
   /** The client whose thread's own function is meant, if that has one of the name. Default: the caller's. */
   readonly home?: number
 }
@@ -111,11 +114,21 @@ async function makeCall(client: Client, task: FunctionTask, written: WrittenCall
     } else {
       reply = await runOwn(client, readCall(scratch.bytes, 0, written.keyEnd, written.argsEnd, scratch.end))
     }
-    if (reply[0] !== 'again') return new FunctionResult(reply[0], reply[1], Buffer.from(reply[2].buffer, reply[2].byteOffset, reply[2].byteLength))
+    if (reply[0] !== 'again') return resultOf(task, reply)
     if (!task.rerun || attempt === MAX_ATTEMPTS) throw lostError(task, reply[1])
     // The arguments are the same, and are written already.
     if (task.renew !== undefined) task = await task.renew()
   }
+}
+
+function resultOf({ onNotes }: FunctionTask, reply: Exclude<CallReply, readonly ['again', ...unknown[]]>): FunctionResult {
+  if (reply[0] === 'failed') {
+    onNotes?.(reply[2])
+    throw reviveError(reply[1])
+  }
+  const [kind, expireMs, { buffer, byteOffset, byteLength }, notes] = reply
+  if (notes !== undefined) onNotes?.(notes)
+  return new FunctionResult(kind, expireMs, Buffer.from(buffer, byteOffset, byteLength))
 }
 
 function findFunction(client: Client, { name, home }: FunctionTask): Place {

@@ -13,7 +13,7 @@ import { readExpire } from './expiry.js'
 import { giveTo } from './gifts.js'
 import { loadedKey, type LoadedKey } from './load-waits.js'
 import type { LoadTicket } from './load.js'
-import { argumentsOf, type ArrivedCall, type CallHeader, type CallReply } from './function-wire.js'
+import { argumentsOf, type ArrivedCall, type CallHeader, type CallReply, type ValueReply } from './function-wire.js'
 
 /** What the thread has to offer. */
 export interface FunctionPlace {
@@ -104,7 +104,7 @@ function failureOf(name: string, thrown: unknown): CacheError {
 const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION', 'ERR_DEADLOCK'])
 
 /** What a function returned, as it travels. */
-function encodeResult(name: string, result: unknown): CallReply {
+function encodeResult(name: string, result: unknown): ValueReply {
   const kind = result instanceof Commit ? 'commit' : result instanceof Ignore ? 'ignore' : 'value'
   const value: unknown = result instanceof Commit || result instanceof Ignore ? result.value : result
   const expire = result instanceof Commit ? result.options.expire : undefined

@@ -7,6 +7,7 @@ import type { Scratch } from '../runtime/codec/scratch.js'
 import { decodeValue, encodeValue } from '../runtime/codec/value.js'
 import type { ErrorDescription } from '../runtime/errors.js'
 import type { FunctionTask, Gift } from './function-call.js'
+import type { Note } from './watched-call.js'
 
 /** Arguments that are encoded already, each by itself: they may come from different places. */
 export class EncodedArguments {
@@ -53,9 +54,15 @@ export interface LostCall {
   readonly cause: ErrorDescription | undefined
 }
 
-/** What comes back: the function's result, or that the call was lost with its thread and may be made again. */
-export type CallReply =
-  | readonly [kind: 'value' | 'commit' | 'ignore', expireMs: number | null | undefined, value: Uint8Array]
+/** A function's result. Of a transaction's function also what the hooks are to hear of if the transaction commits. */
+export type ValueReply = readonly [kind: 'value' | 'commit' | 'ignore', expireMs: number | null | undefined, value: Uint8Array, notes?: readonly Note[]]
+
+/**
+ * What comes back: the function's result; or that it failed inside a transaction that may commit all the same; or that the call was lost with its
+ * thread and may be made again.
+ */
+export type CallReply = ValueReply
+  | readonly [kind: 'failed', error: ErrorDescription, notes: readonly Note[]]
   | readonly [kind: 'again', lost: LostCall]
 
 /** Writes key and arguments, and nothing that a second attempt would have to write again. */

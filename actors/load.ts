@@ -7,7 +7,7 @@ import { CacheError, describeError } from '../runtime/errors.js'
 import { loaded } from './actions/loaded.js'
 import type { Caller } from './caller.js'
 import type { EncodedEntry } from './entry-batch.js'
-import type { CallReply } from './function-wire.js'
+import type { ValueReply } from './function-wire.js'
 
 /** What the thread that runs a loader is told of the load: plain data. */
 export interface LoadTicket {
@@ -21,19 +21,17 @@ export interface LoadTicket {
 const RETRY_MS = 10
 
 /** Runs a loader, and reports what came of it to the key's shard, which stores it and answers those who wait. */
-export async function runLoad(caller: Caller, ticket: LoadTicket, call: () => Promise<CallReply>): Promise<CallReply> {
-  let reply: CallReply
+export async function runLoad(caller: Caller, ticket: LoadTicket, call: () => Promise<ValueReply>): Promise<ValueReply> {
+  let reply: ValueReply
   try {
     reply = await call()
   } catch (error) {
     await reportFailure(caller, ticket, error)
     throw error
   }
-  if (reply[0] !== 'again') {
-    const [kind, expireMs, value] = reply
-    const stores = kind !== 'ignore' && value[0] !== UNDEFINED_TAG
-    await report(caller, ticket, value, false, stores, expireMs === undefined ? ticket.expireMs : expireMs)
-  }
+  const [kind, expireMs, value] = reply
+  const stores = kind !== 'ignore' && value[0] !== UNDEFINED_TAG
+  await report(caller, ticket, value, false, stores, expireMs === undefined ? ticket.expireMs : expireMs)
   return reply
 }
 

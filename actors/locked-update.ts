@@ -11,10 +11,10 @@ import type { Caller } from './caller.js'
 import type { EncodedEntry } from './entry-batch.js'
 import { bounded } from './deadline.js'
 import { callFunction } from './function-call.js'
-import type { CallReply } from './function-wire.js'
+import type { ValueReply } from './function-wire.js'
 import { decodeValue } from '../runtime/codec/value.js'
 import { CacheError } from '../runtime/errors.js'
-import { runTransaction, transact, type TransactionPlan } from './transaction.js'
+import { runTransaction, transact, TransactionCaller, type TransactionPlan } from './transaction.js'
 
 /** What the thread that runs the function is told: plain data. */
 export interface UpdateTicket {
@@ -40,10 +40,9 @@ export function isRegistered({ client }: Caller, name: string): boolean {
 /** Locks the key of the caller's last `key`, and has the function update it. Resolves with the new value. */
 export function updateLocked(caller: Caller, call: LockedUpdate, options: CallOptions | undefined): Promise<unknown> {
   const entry = caller.entry()
-  const { plan } = caller
-  const work = plan === undefined
-    ? transact(caller, [entry], options, (locked) => runAt(caller, call, locked))
-    : runAt(caller, call, { ...plan, joined: true, keys: [keyOf(entry)] })
+  const work = caller instanceof TransactionCaller
+    ? caller.follow(runAt(caller, call, { ...caller.plan, joined: true, keys: [keyOf(entry)] }))
+    : transact(caller, [entry], options, (locked) => runAt(caller, call, locked))
   return bounded(work, options, 'the update')
 }
 
@@ -60,12 +59,12 @@ async function runAt({ client, config, description }: Caller, { key, name, args,
 }
 
 /** Runs the function on the value, and stores what it returns, as `getAndUpdate` does. */
-export function runUpdate(caller: Caller, { plan, key, initial }: UpdateTicket, call: (value: unknown) => Promise<CallReply>, isOver: () => boolean): Promise<CallReply> {
+export function runUpdate(caller: Caller, { plan, key, initial }: UpdateTicket, call: (value: unknown) => Promise<ValueReply>, isOver: () => boolean): Promise<ValueReply> {
   return runTransaction(caller, plan, async (inside) => {
     const before: unknown = await get.call(inside, key as never, undefined as never)
     const reply = await call(before === undefined ? initial : before)
     const [kind, expire, bytes] = reply
-    if (kind === 'again' || kind === 'ignore') return reply
+    if (kind === 'ignore') return reply
     const value = decodeValue(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
     if (value === undefined) {
       if (kind === 'commit') throw new CacheError('ERR_UNSUPPORTED_VALUE', 'the function committed undefined, which cannot be stored; use ignore(undefined)')

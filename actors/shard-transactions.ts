@@ -131,7 +131,7 @@ export class ShardTransactions {
 
   /** Throws `ERR_KEY_NOT_LOCKED` if a request's transaction does not hold that key, having ended. */
   check({ slot, generation }: Request, hash: number): void {
-    if (this.#locks.holder(hash) !== holderOf(slot, generation)) throw notHeld()
+    if (this.#locks.holder(hash) !== holderOf(slot, generation) || !this.#isRunning(slot, generation)) throw notHeld()
   }
 
   /** Begins a part of a transaction: what is found and written until `exit` is the transaction's. */

@@ -1,8 +1,9 @@
 /** What a transaction's function is given: the actions of the cache that are about keys, as parts of the transaction. */
 import { CacheError } from '../runtime/errors.js'
-import { publicActions } from './action-codes.js'
+import { codeOf, publicActions } from './action-codes.js'
 import type { CacheActions } from './action.js'
 import type { TransactionCaller } from './transaction.js'
+import { notedCall, watchedCall } from './watched-call.js'
 
 /** The actions that a transaction has: those on keys that it is given. */
 export type TransactionAction = Extract<keyof CacheActions<unknown>, 'get' | 'getMany' | 'put' | 'putMany' | 'update' | 'take' | 'del' | 'delMany' | 'exists'
@@ -33,14 +34,21 @@ let isComplete = false
 function complete(): void {
   isComplete = true
   for (const action of publicActions()) {
+    const number = codeOf(action)
+    // What is read has been read, also by a transaction that comes to nothing.
+    const isWrite = action.writes || action.acts === true
     Object.defineProperty(Inside.prototype, action.name, {
       configurable: true,
       writable: true,
       // An error of the arguments has to become a rejection too.
-      // eslint-disable-next-line @typescript-eslint/require-await
       async value(this: Inside, ...args: unknown[]): Promise<unknown> {
         if (action.keyed !== true) throw notInside(action.name)
-        return action.call(this.caller, ...args as never[])
+        const { caller } = this
+        caller.refuseIfEnded()
+        const call = (passed: unknown[]): unknown => action.call(caller, ...passed as never[])
+        if (!caller.watch.isWatched(number)) return caller.follow(call(args) as Promise<unknown>)
+        const watched = isWrite ? notedCall(caller, action, args, call, () => caller.roomForNotes()) : watchedCall(caller, action, args, call) as Promise<unknown>
+        return caller.follow(watched)
       },
     })
   }

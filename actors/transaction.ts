@@ -17,6 +17,7 @@ import { lock } from './actions/lock.js'
 import { Caller } from './caller.js'
 import type { EncodedEntry } from './entry-batch.js'
 import { Slots, type Ticket } from './slots.js'
+import type { Note } from './watched-call.js'
 
 /** What the thread that runs a transaction's function needs to know of it: plain data. */
 export interface TransactionPlan extends Ticket {
@@ -102,7 +103,7 @@ export async function transactAtOnce(caller: Caller, shard: number, options: Cal
  */
 export async function runTransaction<T>(caller: Caller, plan: TransactionPlan, run: (inside: TransactionCaller) => T | Promise<T>, isOver = () => false): Promise<T> {
   if (!slotsOf(caller).isRunning(plan)) throw givenUp()
-  const inside = new TransactionCaller(caller, plan)
+  const inside = new TransactionCaller(caller, plan, isOver)
   try {
     const result = await run(inside)
     await inside.end()
@@ -200,11 +201,16 @@ export class TransactionCaller extends Caller {
   readonly #plan: TransactionPlan
   readonly #keys: ReadonlySet<string>
   readonly #underWay = new Set<Promise<unknown>>()
+  readonly #isOver: () => boolean
+  /** By calls, in the order in which they were made. */
+  readonly #notes: Note[][] = []
   #ended = false
 
-  constructor(outside: Caller, plan: TransactionPlan) {
+  /** @param isOver whether it was given up for its function's time */
+  constructor(outside: Caller, plan: TransactionPlan, isOver: () => boolean) {
     super(outside.client, outside.description, outside)
     this.#plan = plan
+    this.#isOver = isOver
     this.part = ((plan.generation & MAX_GENERATION) << GENERATION_SHIFT) | (plan.slot << SLOT_SHIFT)
     this.#keys = new Set(plan.keys.map((key) => Buffer.from(key).toString('latin1')))
   }
@@ -215,7 +221,7 @@ export class TransactionCaller extends Caller {
 
   override key(key: unknown): void {
     super.key(key)
-    if (this.#ended) throw new CacheError('ERR_NOT_IN_TRANSACTION', 'the transaction has ended: its function has returned')
+    this.refuseIfEnded()
     if (!this.#keys.has(this.scratch.bytes.toString('latin1', 0, this.scratch.end))) {
       throw new CacheError('ERR_KEY_NOT_LOCKED', 'a transaction may use the keys that it was given only: list this one too', { key })
     }
@@ -226,12 +232,16 @@ export class TransactionCaller extends Caller {
     return true
   }
 
+  refuseIfEnded(): void {
+    if (this.#ended || this.#isOver()) throw new CacheError('ERR_NOT_IN_TRANSACTION', 'the transaction has ended: its function has returned, or its time was up')
+  }
+
   override send(action: Action, options: CallOptions | undefined): Promise<unknown> {
-    return this.#follow(super.send(action, options))
+    return this.follow(super.send(action, options))
   }
 
   override sendTo(shard: number, action: Action, options: CallOptions | undefined): Promise<unknown> {
-    return this.#follow(super.sendTo(shard, action, options))
+    return this.follow(super.sendTo(shard, action, options))
   }
 
   override sendAll(action: Action): never {
@@ -244,9 +254,22 @@ export class TransactionCaller extends Caller {
     this.#ended = true
   }
 
-  #follow(sent: Promise<unknown>): Promise<unknown> {
-    const settled: Promise<unknown> = sent.then(() => undefined, () => undefined).then(() => this.#underWay.delete(settled))
+  /** The transaction does not end before this has: what it sends is a part of it. */
+  follow<T>(work: Promise<T>): Promise<T> {
+    const settled: Promise<unknown> = work.then(() => undefined, () => undefined).then(() => this.#underWay.delete(settled))
     this.#underWay.add(settled)
-    return sent
+    return work
+  }
+
+  /** Room for what the hooks are to hear of the call that is made now. */
+  roomForNotes(): Note[] {
+    const room: Note[] = []
+    this.#notes.push(room)
+    return room
+  }
+
+  /** What the hooks are to hear of it if it commits. */
+  get notes(): Note[] {
+    return this.#notes.flat()
   }
 }

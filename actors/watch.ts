@@ -36,15 +36,16 @@ export class Watch {
 
   /** Whether a call has to be told of, or has to wait. */
   concerns(number: number): boolean {
-    return this.gate !== undefined || this.isToldBefore(number) || this.isToldAfter(number)
+    return this.gate !== undefined || this.isWatched(number)
   }
 
-  isToldBefore(number: number): boolean {
-    return isWatched(this.words, BEFORE, number)
+  /** Whether a call has to be told of. */
+  isWatched(number: number): boolean {
+    return isWatched(this.words, BEFORE, number) || isWatched(this.words, AFTER, number)
   }
 
-  isToldAfter(number: number): boolean {
-    return isWatched(this.words, AFTER, number)
+  isTold(number: number, isBefore: boolean): boolean {
+    return isWatched(this.words, isBefore ? BEFORE : AFTER, number)
   }
 
   /** Whether the caller has to wait for a hook before the call. */
@@ -58,7 +59,7 @@ export class Watch {
 
   /** Whether somebody wants to hear of entries whose time has come when they are met. */
   get hearsOfExpiry(): boolean {
-    return this.isToldAfter(EXPIRED)
+    return this.isTold(EXPIRED, false)
   }
 
   /** Lets later calls of this handle wait. */
@@ -68,6 +69,12 @@ export class Watch {
       if (this.gate === gate) this.gate = undefined
     })
     this.gate = gate
+  }
+
+  /** Sends a notice to whoever is told of it, and resolves when the synchronous hooks among them have returned, or at `untilMs` (monotonic). */
+  async announce(number: number, isBefore: boolean, message: Uint8Array, result: Uint8Array, at: number, untilMs: number, signal: AskOptions['signal']): Promise<void> {
+    if (isBefore ? this.isAwaitedBefore(number) : this.isAwaitedAfter(number)) await this.tellAndWait(number, isBefore, message, result, at, untilMs, signal)
+    else if (this.isTold(number, isBefore)) this.tell(number, isBefore, message, result, at)
   }
 
   /** Sends a notice. `result`: encoded. Nobody waits for it. */

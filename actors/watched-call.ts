@@ -27,11 +27,29 @@ export function watchedCall(caller: Caller, action: Action, args: unknown[], cal
   return caller.telling ? made.told(call) : made.asked(call)
 }
 
-/** Tells the hooks of an action that has been carried out, such as a write in a transaction that has committed. Resolves when synchronous hooks have returned. */
-export async function noteAction(caller: Caller, action: Action, args: unknown[], result: unknown): Promise<void> {
-  const made = new WatchedCall(caller, action, args)
-  await made.before()
-  await made.after(encoded(result))
+/**
+ * What the hooks are to hear of an action of a transaction, once that has committed: the action's number, its message and its result, encoded.
+ * Plain data, to be sent to the thread whose transaction it is.
+ */
+export type Note = readonly [number: number, message: Uint8Array, result: Uint8Array]
+
+/** Carries out an action of a transaction, and keeps in `notes` what the hooks are to hear of it. */
+export async function notedCall(caller: Caller, action: Action, args: unknown[], call: (args: unknown[]) => unknown, notes: () => Note[]): Promise<unknown> {
+  return new WatchedCall(caller, action, args).noted(call, notes)
+}
+
+/**
+ * Tells the hooks of what a transaction has done that has committed, in order. Resolves when the synchronous ones have returned, or when the
+ * transaction's caller has waited long enough.
+ *
+ * @param untilMs in monotonic milliseconds; 0: nobody waits
+ */
+export async function tellNotes({ watch, clock }: Caller, notes: readonly Note[], untilMs: number, signal: AbortSignal | undefined): Promise<void> {
+  const at = Math.floor(clock.now())
+  await Promise.all(notes.flatMap(([number, message, result]) => [
+    watch.announce(number, true, message, encoded(undefined), at, untilMs, signal),
+    watch.announce(number, false, message, result, at, untilMs, signal),
+  ]))
 }
 
 /** Tells the hooks of a synchronous read, which cannot wait for them. */
@@ -103,26 +121,36 @@ class WatchedCall {
     return true
   }
 
-  async before(): Promise<void> {
-    const { watch } = this.#caller
-    if (!this.#isAwaitedBefore) return this.tellBefore()
-    await watch.tellAndWait(this.#number, true, this.#message!, encoded(undefined), this.#now(), this.#deadline(), this.#options?.signal)
-  }
-
-  async after(result: Buffer): Promise<void> {
-    const { watch } = this.#caller
-    if (this.#message === undefined || !watch.isAwaitedAfter(this.#number)) return this.tellAfter(result)
-    await watch.tellAndWait(this.#number, false, this.#message, result, this.#now(), this.#deadline(), this.#options?.signal)
+  async noted(call: (args: unknown[]) => unknown, notes: () => Note[]): Promise<unknown> {
+    const result = call(this.#args) as Promise<unknown>
+    // Only then: it may have made room for notes of its own, which come before its own one.
+    const kept = notes()
+    const note = (value: unknown): void => void (this.#message !== undefined && kept.push([this.#number, this.#message, encoded(value)]))
+    try {
+      const value = await result
+      note(value)
+      return value
+    } catch (error) {
+      if (!isRefusal(error)) note(error)
+      throw error
+    }
   }
 
   tellBefore(): void {
-    const { watch } = this.#caller
-    if (this.#message !== undefined && watch.isToldBefore(this.#number)) watch.tell(this.#number, true, this.#message, encoded(undefined), this.#now())
+    this.#tell(true, encoded(undefined))
   }
 
   tellAfter(result: Buffer): void {
+    this.#tell(false, result)
+  }
+
+  #tell(isBefore: boolean, result: Buffer): void {
     const { watch } = this.#caller
-    if (this.#message !== undefined && watch.isToldAfter(this.#number)) watch.tell(this.#number, false, this.#message, result, this.#now())
+    if (this.#message !== undefined && watch.isTold(this.#number, isBefore)) watch.tell(this.#number, isBefore, this.#message, result, this.#now())
+  }
+
+  async #announce(isBefore: boolean, result: Buffer): Promise<void> {
+    if (this.#message !== undefined) await this.#caller.watch.announce(this.#number, isBefore, this.#message, result, this.#now(), this.#deadline(), this.#options?.signal)
   }
 
   get #isAwaitedBefore(): boolean {
@@ -131,16 +159,16 @@ class WatchedCall {
 
   async #begin(gate: Promise<void> | undefined): Promise<void> {
     await gate
-    await this.before()
+    await this.#announce(true, encoded(undefined))
   }
 
   async #finish(result: Promise<unknown>): Promise<unknown> {
     try {
       const value = await result
-      await this.after(encoded(value))
+      await this.#announce(false, encoded(value))
       return value
     } catch (error) {
-      if (!REFUSALS.has(errorCode(error))) await this.after(encoded(error))
+      if (!isRefusal(error)) await this.#announce(false, encoded(error))
       throw error
     }
   }
@@ -176,8 +204,12 @@ class WatchedCall {
 /** Options that are of the call, and not of the message. */
 const OF_THE_CALL = new Set(['timeout', 'signal', 'notify'])
 
-/** Codes of calls that were refused for what they were given. */
-const REFUSALS = new Set<string | undefined>(['ERR_INVALID_ARGUMENT', 'ERR_INVALID_KEY'])
+/** Whether a call was refused for what it was given. */
+function isRefusal(error: unknown): boolean {
+  return REFUSALS.has(errorCode(error))
+}
+
+const REFUSALS = new Set<string | undefined>(['ERR_INVALID_ARGUMENT', 'ERR_INVALID_KEY', 'ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION'])
 
 /** What can be walked only once, as an array. */
 function walked(collection: unknown): unknown {

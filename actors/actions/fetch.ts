@@ -16,6 +16,7 @@ import { BUSY, MISSING } from '../../runtime/table/reader.js'
 import { encodeValue } from '../../runtime/codec/value.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
+import { TransactionCaller } from '../transaction.js'
 import type { EncodedEntry } from '../entry-batch.js'
 import { KEPT } from '../shard.js'
 import type { Duration } from '../../runtime/duration.js'
@@ -78,7 +79,7 @@ interface Loader {
 }
 
 export const fetch: Action = {
-  name: 'fetch', writes: false, keyed: true, arity: 2, options: ['args', 'expire', 'functionTimeout'],
+  name: 'fetch', writes: false, acts: true, keyed: true, arity: 2, options: ['args', 'expire', 'functionTimeout'],
   call(caller, key: unknown, reference: unknown, options?: FetchCall) {
     checkCallOptions(fetch, options)
     const { args = [], functionTimeout, expire } = options ?? {}
@@ -88,7 +89,7 @@ export const fetch: Action = {
       expireMs: expire === undefined ? undefined : readExpire(expire, 'expire'),
     }
     caller.key(key)
-    if (caller.plan !== undefined) return bounded(loadInside(caller, key, caller.entry(), loader, options), options, 'fetch')
+    if (caller instanceof TransactionCaller) return bounded(caller.follow(loadInside(caller, key, caller.entry(), loader, options)), options, 'fetch')
     if (!caller.hasUnansweredWrite && !caller.telling) {
       const value = caller.read()
       if (value !== BUSY && value !== MISSING) {

@@ -2,8 +2,11 @@
 import { bounded } from '../deadline.js'
 import { currentScope } from '../call-scope.js'
 import { callFunction, type FunctionTask } from '../function-call.js'
-import { transact, turnOf, type TransactionPlan } from '../transaction.js'
+import { transact, TransactionCaller, turnOf, type TransactionPlan } from '../transaction.js'
 import type { Transaction } from '../transaction-handle.js'
+import { readTimeout } from '../../runtime/actor.js'
+import { monotonicMs } from '../../runtime/clock.js'
+import { tellNotes, type Note } from '../watched-call.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
@@ -64,24 +67,31 @@ export const transaction: Action = {
       caller.key(key)
       return caller.entry()
     })
-    const { telling, plan: outer } = caller
-    const task = taskOf(caller, name, args, limitMs)
+    if (caller instanceof TransactionCaller) {
+      const notes = caller.roomForNotes()
+      const task = taskOf(caller, name, args, limitMs, notes)
+      return bounded(caller.follow(runFunction(caller, task, { ...caller.plan, joined: true, keys: entries.map(({ bytes }) => bytes) }, undefined)), options, 'the transaction')
+    }
+    const notes: Note[] = []
+    const task = taskOf(caller, name, args, limitMs, notes)
+    const { telling } = caller
+    const untilMs = telling ? 0 : monotonicMs() + readTimeout(options ?? {})
     caller.telling = false
-    const ended = outer === undefined
-      ? caller.order.take(turnOf(entries, 'lock'), (locked) => transact(caller, entries, options, (plan, again) => {
-        locked()
-        return runFunction(caller, task, plan, again)
-      }))
-      : runFunction(caller, task, { ...outer, joined: true, keys: entries.map(({ bytes }) => bytes) }, undefined)
+    const ended = caller.order.take(turnOf(entries, 'lock'), (locked) => transact(caller, entries, options, (plan, again) => {
+      locked()
+      return runFunction(caller, task, plan, again)
+    }))
     caller.telling = telling
-    if (!telling) return bounded(ended, options, 'the transaction')
-    ended.catch(() => undefined)
-    return true
+    // The locks have been given back: hooks may write these keys.
+    const told = ended.then(() => tellNotes(caller, notes, untilMs, options?.signal))
+    told.catch(() => undefined)
+    return telling ? true : bounded(ended, options, 'the transaction').then((result) => told.then(() => result))
   },
 }
 
-function taskOf({ config, description }: Caller, name: string, args: readonly unknown[], limitMs: number | undefined): Omit<FunctionTask, 'rerun'> {
-  return { name, args, limitMs: limitMs ?? config.poolTimeoutMs, cacheId: description.id, modules: config.functions }
+/** @param notes is given what the hooks are to hear of if the transaction commits */
+function taskOf({ config, description }: Caller, name: string, args: readonly unknown[], limitMs: number | undefined, notes: Note[]): Omit<FunctionTask, 'rerun'> {
+  return { name, args, limitMs: limitMs ?? config.poolTimeoutMs, cacheId: description.id, modules: config.functions, onNotes: (made) => notes.push(...made) }
 }
 
 /** Runs the function, and again in another transaction if its thread died over something else. One that has joined another is not run again. */

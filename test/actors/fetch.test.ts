@@ -30,6 +30,12 @@ describe('fetch', () => {
     expect(await loadsOf('a')).to.equal(1)
   })
 
+  it('loads as a message that is told, too', async () => {
+    expect(cache.tell(['fetch', 'told', loaders.load])).to.equal(true)
+    await until(() => cache.existsSync('told'), 'the load')
+    expect(await cache.get('told')).to.equal('loaded told')
+  })
+
   it('commit gives an expiry before the option, ignore and undefined store nothing', async () => {
     expect(await cache.fetch('c', loaders.committed, { args: [50_000], expire: 10 })).to.equal('committed c')
     expect(await cache.ttl('c')).to.be.within(49_000, 50_000)
