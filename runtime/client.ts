@@ -16,9 +16,10 @@ import { RegisteredNames } from './registered-names.js'
 import { Bell } from './mailbox/bell.js'
 import { Outlet, type LaneOwner } from './mailbox/outlet.js'
 import { readTimeout, type ActorAddress, type ActorRef, type AskOptions } from './actor.js'
+import { SpinShare } from './spin-share.js'
 import type { SystemApi } from './system-api.js'
 
-/** How long a client looks for replies in its event loop before it sleeps, in milliseconds. */
+/** How long a client looks for replies in its event loop before it sleeps, in milliseconds, as long as that pays off. */
 const POLL_MS = 1
 
 /** How often deadlines are looked at while replies keep coming, in milliseconds. */
@@ -53,6 +54,9 @@ export class Client {
   #polling = false
   #armed = false
   #lastProgressMs = 0
+  readonly #spin = new SpinShare()
+  /** Whether it has looked for replies and seen none since some came. */
+  #looks = false
   #timer: NodeJS.Timeout | undefined
   #lastExpiryMs = 0
   #outstanding = 0
@@ -158,6 +162,7 @@ export class Client {
   wake(): void {
     if (this.#polling) return
     this.#polling = true
+    this.#looks = false
     this.#lastProgressMs = performance.now()
     setImmediate(this.#poll)
   }
@@ -180,14 +185,18 @@ export class Client {
   readonly #poll = (): void => {
     const moved = this.#pollOutlets()
     const nowMs = performance.now()
+    if (moved) {
+      this.#lastProgressMs = nowMs
+      if (this.#looks) this.#spin.paidOff()
+    }
+    this.#looks = !moved
     if (this.#outstanding === 0) {
       this.#polling = false
       clearTimeout(this.#timer)
       return
     }
-    if (moved) this.#lastProgressMs = nowMs
     if (nowMs - this.#lastExpiryMs > EXPIRY_CHECK_MS) this.#expire(nowMs)
-    if (nowMs - this.#lastProgressMs < POLL_MS || !this.#sleep()) setImmediate(this.#poll)
+    if (nowMs - this.#lastProgressMs < POLL_MS * this.#spin.share || !this.#sleep()) setImmediate(this.#poll)
   }
 
   /** True if anything moved; counts what is outstanding afterwards. */
@@ -219,6 +228,7 @@ export class Client {
       return false
     }
     this.#polling = false
+    this.#spin.wasInVain()
     this.#expire(performance.now())
     return true
   }

@@ -6,6 +6,7 @@
 import { nowMsWord, monotonicMs } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { Inlet } from '../mailbox/inlet.js'
+import { SpinShare } from '../spin-share.js'
 import type { Host } from './host.js'
 import { fail, type HostedActor, type QueueMarks } from './hosted-actor.js'
 
@@ -15,7 +16,7 @@ const BATCH = 64
 /** A client that sleeps hears of its replies after so many milliseconds at the latest, also when a batch takes longer. */
 const RING_MS = 1
 
-/** How long a host looks for messages before it sleeps, in milliseconds: a caller that sends one at a time stays in this window. */
+/** How long a host looks for messages before it sleeps, in milliseconds, as long as that pays off: a caller that sends one at a time stays in this window. */
 const SPIN_MS = 0.05
 
 /** The same after a batch: whoever sent many is about to send more, as soon as it has read its replies. */
@@ -41,10 +42,16 @@ export async function runBlocking(host: Host): Promise<void> {
 
 function runUntilOrders(host: Host): void {
   const { bell } = host
+  const spins = new SpinShare()
   while (!host.hasOrders()) {
     let worked = false
     for (const actor of host.list) worked = work(host, actor) || worked
-    if (worked || spin(host, host.handled >= BUSY_MESSAGES ? BUSY_SPIN_MS : SPIN_MS)) continue
+    if (worked) continue
+    if (spin(host, (host.handled >= BUSY_MESSAGES ? BUSY_SPIN_MS : SPIN_MS) * spins.share)) {
+      spins.paidOff()
+      continue
+    }
+    spins.wasInVain()
     host.handled = 0
     const rings = bell.announceSleep()
     if (host.hasOrders() || host.list.some((actor) => actor.ready)) bell.cancelSleep()

@@ -7,6 +7,7 @@ import { setImmediate as nextTurn, setTimeout } from 'node:timers/promises'
 import { nowMsWord, monotonicMs } from '../clock.js'
 import { CacheError } from '../errors.js'
 import type { Inlet } from '../mailbox/inlet.js'
+import { SpinShare } from '../spin-share.js'
 import type { Host } from './host.js'
 import { fail, type HostedActor, type QueueMarks } from './hosted-actor.js'
 
@@ -16,24 +17,32 @@ const BATCH = 64
 /** A client that sleeps hears of its replies after so many milliseconds at the latest, also when a batch takes longer. */
 const RING_MS = 1
 
-/** How long the host looks for messages in its event loop before it sleeps, in milliseconds. */
+/** How long the host looks for messages in its event loop before it sleeps, in milliseconds, as long as that pays off. */
 const POLL_MS = 0.5
 
 export async function runEvented(host: Host): Promise<void> {
   // Keeps the thread alive while it sleeps: an armed bell does not.
   const keepAlive = setInterval(() => undefined, 0x7fff_ffff)
   let lastWorkMs = performance.now()
+  const spins = new SpinShare()
+  let looks = false
   for (;;) {
     host.intake()
     if (host.hasOrders()) host.carryOutBeside((actor, marks, untilMs) => drain(host, actor, marks, untilMs))
     if (host.exiting) break
     let worked = false
     for (const actor of host.list) worked = work(host, actor) || worked
-    if (worked) lastWorkMs = performance.now()
-    if (performance.now() - lastWorkMs < POLL_MS) {
+    if (worked) {
+      lastWorkMs = performance.now()
+      if (looks) spins.paidOff()
+    }
+    looks = !worked
+    if (performance.now() - lastWorkMs < POLL_MS * spins.share) {
       await nextTurn()
       continue
     }
+    spins.wasInVain()
+    looks = false
     const rings = host.bell.announceSleep()
     if (host.hasOrders() || host.list.some((actor) => work(host, actor))) lastWorkMs = performance.now()
     // What is pending and was not handled waits for its client to read replies, which need not ring.

@@ -103,13 +103,13 @@ export class Room {
         entries: this.#store.entries, limit: maxEntries,
       })
     }
-    this.#isTrimming = this.#trimTo(Math.max(0, keptEntries - 1), performance.now() + INSERTION_TRIM_MS)
+    this.#isTrimming = this.#trimTo(Math.max(0, keptEntries - 1), INSERTION_TRIM_MS)
   }
 
   /** Evicts what is beyond the limit of entries, for about so many milliseconds. Begins if there are too many; returns whether there is more to do. */
   trim(ms: number): boolean {
     this.#isTrimming = (this.#isTrimming || this.#store.entries > this.#options.maxEntries)
-      && this.#trimTo(this.#options.keptEntries, performance.now() + ms)
+      && this.#trimTo(this.#options.keptEntries, ms)
     return this.#isTrimming
   }
 
@@ -125,10 +125,16 @@ export class Room {
   }
 
   /** Evicts down to a number of entries. Whether there is more to do at the end of the time; not if nothing more may go. */
-  #trimTo(entries: number, untilMs: number): boolean {
+  #trimTo(entries: number, ms: number): boolean {
     const { maxEntries } = this.#options
+    // Most insertions evict one entry, and a look at the clock takes longer than that.
+    let untilMs = Infinity
     for (let step = 1; this.#store.entries > entries; step++) {
-      if (step % TRIM_STEP === 0 && performance.now() >= untilMs) return true
+      if (step % TRIM_STEP === 0) {
+        const now = performance.now()
+        if (untilMs === Infinity) untilMs = now + ms
+        else if (now >= untilMs) return true
+      }
       if (!this.#evict('limit', maxEntries)) return false
     }
     return false
