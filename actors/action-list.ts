@@ -38,6 +38,7 @@ import { reset } from './actions/reset.js'
 import { scan } from './actions/scan.js'
 import { size } from './actions/size.js'
 import { stats } from './actions/stats.js'
+import { storeMade } from './actions/store-made.js'
 import { sweep } from './actions/sweep.js'
 import { sync } from './actions/sync.js'
 import { take } from './actions/take.js'
@@ -55,6 +56,6 @@ export const ACTIONS: readonly Action[] = [
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse]
+const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse, storeMade]
 
 numberActions(ACTIONS, INTERNAL)

@@ -1,18 +1,26 @@
 /** The option `commands`: names for functions that read or change a value where it lies, for `invoke`. */
 import type { Commit, Ignore } from './commit.js'
+import type { RegisteredFunction } from './registered-functions.js'
 import { readFunction, type FunctionOption } from './function-option.js'
 import { inside, invalidOption, oneOf, ownOptions } from '../runtime/option-checks.js'
 
 /** Whatever is not a promise. */
 type Synchronous = null | undefined | boolean | number | string | bigint | (object & { readonly then?: never })
 
+type Command<R> = (value: never, ...args: never[]) => R
+
 /** A function that gets `(value | default | undefined, ...args)` and returns the result. */
-export type ReadCommand = (value: never, ...args: never[]) => Synchronous
+export type ReadCommand = Command<Synchronous>
 
 /** A function that gets the same and returns `[result, newValue]`, `commit([result, newValue], { expire })` or `ignore(result)`. */
-export type WriteCommand = (value: never, ...args: never[]) => readonly unknown[] | Commit<readonly unknown[]> | Ignore<unknown>
+export type WriteCommand = Command<Written>
 
-export type CommandOptions = { type: 'read'; execute: FunctionOption<ReadCommand> } | { type: 'write'; execute: FunctionOption<WriteCommand> }
+type Written = readonly unknown[] | Commit<readonly unknown[]> | Ignore<unknown>
+
+export type CommandOptions =
+  // What a thread has registered runs there, and may be asynchronous.
+  | { type: 'read'; execute: FunctionOption<ReadCommand> | RegisteredFunction<Command<unknown>> }
+  | { type: 'write'; execute: FunctionOption<WriteCommand> | RegisteredFunction<Command<Written | Promise<Written>>> }
 
 /** A command as its cache uses it: plain data. */
 export interface CommandConfig {

@@ -21,9 +21,9 @@ export interface Gift {
   /**
    * `cache`: the handle of the task's cache; with the data `quiet` one whose calls no hook hears of. `transaction`: a handle of the transaction that
    * `data` describes. `load`: nothing, and what it returns is stored as the result of the load that `data` describes. `update`: the value of the key
-   * that `data` names, and what it returns is stored there.
+   * that `data` names, and what it returns is stored there. `filter`: the entries in `data`, one after the other.
    */
-  readonly what: 'cache' | 'transaction' | 'load' | 'update'
+  readonly what: 'cache' | 'transaction' | 'load' | 'update' | 'filter'
   /** Before its arguments or behind them. */
   readonly place?: 'first' | 'last'
   /** Plain data, of the gift's own. */

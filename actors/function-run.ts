@@ -2,18 +2,14 @@
  * Runs one function that was called by name, on the thread that has it: a thread of the pool, or one of the application that has
  * registered it. Under its time limit, and with its result encoded.
  */
-import { Scratch } from '../runtime/codec/scratch.js'
-import { encodeValue } from '../runtime/codec/value.js'
 import { CacheError } from '../runtime/errors.js'
 import { functionFailed, type AnyFunction } from '../runtime/functions.js'
 import type { Cache } from './cache.js'
 import { runInScope, type CallScope } from './call-scope.js'
-import { Commit, Ignore } from './commit.js'
-import { readExpire } from './expiry.js'
 import { giveTo } from './gifts.js'
 import { loadedKey, type LoadedKey } from './load-waits.js'
 import type { LoadTicket } from './load.js'
-import { argumentsOf, type ArrivedCall, type CallHeader, type CallReply, type ValueReply } from './function-wire.js'
+import { argumentsOf, type ArrivedCall, type CallHeader, type CallReply } from './function-wire.js'
 
 /** What the thread has to offer. */
 export interface FunctionPlace {
@@ -44,13 +40,11 @@ export abstract class LimitedCall implements CallScope {
     const args = argumentsOf(call)
     if (gift?.what === 'load') this.load = loadedKey((gift.data as LoadTicket).key, header.limitMs)
     const run = place.find(header)
-    return this.#limited(header, () => giveTo(gift, () => place.cache(header), async (given) => {
-      if (gift?.place === 'first') args.unshift(given)
-      else if (gift?.place === 'last') args.push(given)
+    const runWith = async (given: unknown): Promise<unknown> => {
       let result: unknown
       const begunMs = performance.now()
       try {
-        result = run(...args)
+        result = run(...gift?.place === 'first' ? [given, ...args] : gift?.place === 'last' ? [...args, given] : args)
       } catch (error) {
         throw failureOf(name, error)
       }
@@ -60,13 +54,12 @@ export abstract class LimitedCall implements CallScope {
         throw overran(header)
       }
       try {
-        result = await result
+        return await result
       } catch (error) {
         throw failureOf(name, error)
       }
-      // Before what is around the function is done: a transaction whose result cannot be sent does not commit.
-      return encodeResult(name, result)
-    }, () => this.over))
+    }
+    return this.#limited(header, () => giveTo(gift, { name, run: runWith, cache: () => place.cache(header), isOver: () => this.over }))
   }
 
   #limited<T>(header: CallHeader, run: () => Promise<T>): Promise<T> {
@@ -102,19 +95,3 @@ function failureOf(name: string, thrown: unknown): CacheError {
 }
 
 const REFUSALS: ReadonlySet<string> = new Set(['ERR_KEY_NOT_LOCKED', 'ERR_NOT_IN_TRANSACTION', 'ERR_DEADLOCK'])
-
-/** What a function returned, as it travels. */
-function encodeResult(name: string, result: unknown): ValueReply {
-  const kind = result instanceof Commit ? 'commit' : result instanceof Ignore ? 'ignore' : 'value'
-  const value: unknown = result instanceof Commit || result instanceof Ignore ? result.value : result
-  const expire = result instanceof Commit ? result.options.expire : undefined
-  try {
-    const expireMs = expire === undefined ? undefined : readExpire(expire, 'the expire of commit')
-    const scratch = new Scratch(256)
-    encodeValue(value, scratch)
-    return [kind, expireMs, scratch.bytes.subarray(0, scratch.end)]
-  } catch (error) {
-    if (error instanceof CacheError) throw error
-    throw functionFailed(name, error)
-  }
-}

@@ -1,6 +1,8 @@
 /** What functions get besides their arguments, made on the thread where they run. */
 import { callerOf, quiet, type Cache } from './cache.js'
 import type { Gift } from './function-call.js'
+import { encodeResult } from './encoded-result.js'
+import { filterSlice, type FilterTicket } from './filter-slice.js'
 import { describeError } from '../runtime/errors.js'
 import type { Caller } from './caller.js'
 import type { CallReply, ValueReply } from './function-wire.js'
@@ -9,14 +11,23 @@ import { runUpdate, type UpdateTicket } from './locked-update.js'
 import { runTransaction, type TransactionCaller, type TransactionPlan } from './transaction.js'
 import { transactionHandle } from './transaction-handle.js'
 
-/**
- * Calls a function with what it gets, and does what has to be done around it.
- *
- * @param isOver whether its caller has been told meanwhile that it failed
- */
-export async function giveTo(gift: Gift | undefined, cache: () => Cache<unknown> | Promise<Cache<unknown>>, call: (given: unknown) => Promise<ValueReply>, isOver: () => boolean): Promise<CallReply> {
+/** A function that was called, on the thread where it runs. */
+export interface CalledFunction {
+  readonly name: string
+  /** Runs it on its arguments and what it is given. */
+  readonly run: (given: unknown) => Promise<unknown>
+  readonly cache: () => Cache<unknown> | Promise<Cache<unknown>>
+  /** Whether its caller has been told meanwhile that it failed. */
+  readonly isOver: () => boolean
+}
+
+/** Runs a function with what it gets, and does what has to be done around it. */
+export async function giveTo(gift: Gift | undefined, { name, run, cache, isOver }: CalledFunction): Promise<CallReply> {
+  // Before what is around the function is done: a transaction whose result cannot be sent does not commit.
+  const call = async (given: unknown): Promise<ValueReply> => encodeResult(name, await run(given))
   switch (gift?.what) {
     case undefined: return call(undefined)
+    case 'filter': return filterSlice(gift.data as FilterTicket, run, isOver)
     case 'cache': return call(gift.data === 'quiet' ? quiet(await cache()) : await cache())
     case 'load': return runLoad(callerOf(await cache()), gift.data as LoadTicket, () => call(undefined))
     case 'update': return runUpdate(callerOf(await cache()), gift.data as UpdateTicket, call, isOver)

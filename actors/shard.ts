@@ -140,9 +140,12 @@ export class Shard {
     return bEnd === cEnd ? undefined : decodeValue(bytes, bEnd, cEnd)
   }
 
-  /** Stores the request's own value under its key. `expireMs`: a time to live, `null` for none, not positive to remove the key. */
-  putRequest(request: Request, expireMs: number | null): void {
-    this.#put(this.hash(request), request.bytes, request.start, request.aEnd, request.bEnd, expireMs)
+  /**
+   * Stores the request's own value under its key. `expireMs`: a time to live, `null` for none, not positive to remove the key. `modified`: when it
+   * was last modified, if that is not now.
+   */
+  putRequest(request: Request, expireMs: number | null, modified?: number): void {
+    this.#put(this.hash(request), request.bytes, request.start, request.aEnd, request.bEnd, expireMs, modified)
   }
 
   /** Stores an entry whose key and value stand in `bytes`, one behind the other. `expireMs`: as `putRequest`, and `undefined` for the default. */
@@ -367,7 +370,7 @@ export class Shard {
     return action.keyed === true ? { kind: 'key', hash: this.hash(request) } : { kind: 'shard' }
   }
 
-  #put(hash: number, bytes: Buffer, keyStart: number, keyEnd: number, valueEnd: number, expireMs: number | null): void {
+  #put(hash: number, bytes: Buffer, keyStart: number, keyEnd: number, valueEnd: number, expireMs: number | null, modified?: number): void {
     if (expireMs !== null && expireMs <= 0) {
       const block = this.writer.find(hash, bytes, keyStart, keyEnd)
       if (block !== 0) this.remove(block)
@@ -375,7 +378,7 @@ export class Shard {
     }
     const now = this.writeTime()
     const expires = expireMs === null ? 0 : expiryAt(now, expireMs)
-    this.writer.put(hash, bytes, keyStart, keyEnd, bytes, keyEnd, valueEnd, now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
+    this.writer.put(hash, bytes, keyStart, keyEnd, bytes, keyEnd, valueEnd, modified ?? now, expires, expires === 0 ? 0 : Math.ceil(expireMs!))
     this.counters?.add(COUNTER.writes)
   }
 }

@@ -1,4 +1,4 @@
-/** By key: runs a function by its name inside the shard, between any two other writes. */
+/** By key: runs a function by its name inside the shard, between any two other writes; a registered one on its thread, with the key locked. */
 import { Commit, Ignore } from '../commit.js'
 import { readExpire } from '../expiry.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
@@ -6,6 +6,7 @@ import { readDuration, type Duration } from '../../runtime/duration.js'
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { isRegistered, updateLocked } from '../locked-update.js'
+import type { RegisteredFunction } from '../registered-functions.js'
 import type { ENCODED, Shard } from '../shard.js'
 import type { Key } from '../../runtime/codec/key.js'
 
@@ -21,8 +22,11 @@ export type FunctionOptions<A extends unknown[]> = CallOptions & {
 /** What a function that updates a value of type `V` may return. */
 export type Updated<V> = V | Commit<V> | Ignore<unknown> | undefined
 
-/** Nothing is of this type if `R` is a promise: a compile error where a function has to be synchronous. */
-export type Synchronous<R> = R extends PromiseLike<unknown> ? never : unknown
+/**
+ * A function that returns `R` where one of a module runs inside a shard: if `R` is a promise, only one that a thread has registered is of this type.
+ * A module's function is a compile error then.
+ */
+export type Synchronous<R> = Extract<R, PromiseLike<unknown>> extends never ? unknown : Pick<RegisteredFunction, 'unregister'>
 
 /** What the caller gets of it. */
 export type ResultOf<R> = R extends Commit<infer T> | Ignore<infer T> ? T : R
@@ -38,7 +42,7 @@ declare module '../action.js' {
   interface CacheActions<V> {
     /**
      * Runs a synchronous function of a module inside the shard, on `(value | default | undefined, ...args)`, and stores what
-     * it returns; nothing comes between. `commit(value, { expire })` stores with an expiry; `ignore(value)`, and `undefined`, store
+     * it returns; nothing comes between. A function that a thread has registered runs there, with the key locked around it, and may be asynchronous. `commit(value, { expire })` stores with an expiry; `ignore(value)`, and `undefined`, store
      * nothing. The entry keeps its expiry and modified time; a new one gets the cache's expiry. Resolves with the new value.
      *
      * Errors: `ERR_UNKNOWN_FUNCTION`, `ERR_FUNCTION_NOT_REGISTERED` for a closure, `ERR_FUNCTION_FAILED` with its error as `cause`,
@@ -49,16 +53,16 @@ declare module '../action.js' {
      * await users.getAndUpdate('ada', people.visit, { args: [1] })    // → { name: 'Ada', age: 36, visits: 2 }
      * await users.getAndUpdate('eve', people.visit, { args: [1] })    // → undefined
      */
-    getAndUpdate<A extends unknown[], R extends Updated<V>>(
+    getAndUpdate<A extends unknown[], R extends Updated<V> | Promise<Updated<V>>>(
       key: Key, reference: FunctionReference<(value: V | undefined, ...args: A) => R> & Synchronous<R>, ...options: UpdateArguments<V, A>
-    ): Promise<ResultOf<R>>
+    ): Promise<ResultOf<Awaited<R>>>
     getAndUpdate(key: Key, name: string, options?: CallOptions & { functionTimeout?: Duration; args?: unknown[]; default?: V }): Promise<unknown>
   }
   interface SpecialMessages<V> {
     getAndUpdate: readonly ['getAndUpdate', Key, FunctionReference | string, (CallOptions & { functionTimeout?: Duration; args?: readonly unknown[]; default?: V })?]
   }
   interface SpecialReplies<V, M extends readonly unknown[]> {
-    getAndUpdate: M extends readonly ['getAndUpdate', unknown, FunctionReference<infer F>, ...unknown[]] ? ResultOf<ReturnType<F>> : unknown
+    getAndUpdate: M extends readonly ['getAndUpdate', unknown, FunctionReference<infer F>, ...unknown[]] ? ResultOf<Awaited<ReturnType<F>>> : unknown
   }
 }
 

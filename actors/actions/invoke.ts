@@ -1,13 +1,18 @@
-/** By key: runs a command of the cache's options inside the shard, between any two other writes. */
-import { Commit, Ignore } from '../commit.js'
+/** By key: runs a command of the cache's options inside the shard, between any two other writes; one of a registered function on its thread. */
+import { Commit } from '../commit.js'
+import { commandOutcome, unwrapped } from '../command-outcome.js'
+import { bounded } from '../deadline.js'
 import { readExpire } from '../expiry.js'
 import type { Duration } from '../../runtime/duration.js'
-import { CacheError, invalidArgument, printable } from '../../runtime/errors.js'
+import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Caller } from '../caller.js'
 import type { CommandConfig } from '../command-options.js'
+import { callForUpdate, isRegistered, updateLocked, type LockedUpdate } from '../locked-update.js'
 import type { CacheConfig } from '../options.js'
 import type { Shard } from '../shard.js'
 import type { Key } from '../../runtime/codec/key.js'
+import { get } from './get.js'
 import { readTimeLimit } from './get-and-update.js'
 
 export interface InvokeOptions<V> extends CallOptions {
@@ -22,7 +27,8 @@ export interface InvokeOptions<V> extends CallOptions {
 declare module '../action.js' {
   interface CacheActions<V> {
     /**
-     * Runs a command of the option `commands` inside the shard, on `(value | default | undefined, ...args)`; nothing comes between.
+     * Runs a command of the option `commands` inside the shard, on `(value | default | undefined, ...args)`; nothing comes between. A function
+     * that a thread has registered runs there, with the key locked around it if it is a write command, and may be asynchronous.
      * Resolves with the result: what a read command returns, or the first of the `[result, newValue]` that a write command returns. The entry
      * keeps its expiry and modified time; a new one gets the cache's expiry; `commit([result, newValue], { expire })` says otherwise, and
      * `ignore(result)` stores nothing.
@@ -50,8 +56,21 @@ export const invoke: Action = {
     const { args = [], default: initial, functionTimeout } = options ?? {}
     const timeoutMs = readTimeLimit(functionTimeout)
     if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the command\'s further arguments')
-    const { name } = commandNamed(caller.config, command)
+    const found = commandNamed(caller.config, command)
+    const { name } = found
     caller.key(key)
+    if (isRegistered(caller, found.function)) {
+      const call = { args, initial, limitMs: timeoutMs }
+      const { telling } = caller
+      caller.telling = false
+      const invoked = found.type === 'read'
+        ? bounded(readAt(caller, key, found, call, options), options, 'the command')
+        : updateLocked(caller, { ...call, key, name: found.function, command: found }, options)
+      caller.telling = telling
+      if (!telling) return invoked
+      invoked.catch(() => undefined)
+      return true
+    }
     caller.rest([name, args, initial, timeoutMs])
     return caller.send(invoke, options)
   },
@@ -75,25 +94,16 @@ function commandNamed({ commands, name: cache }: CacheConfig, name: unknown): Co
 }
 
 /** Encodes a command's result as the reply, and what it stores, if it stores anything. */
-function outcomeOf(shard: Shard, { name, type, function: run }: CommandConfig, returned: unknown): { value: unknown; expire: number | null | undefined } | undefined {
-  const invalid = (allowed: string): CacheError => new CacheError('ERR_INVALID_COMMAND',
-    `the ${type} command '${name}' (${run}) returned ${show(returned)}; it may return ${allowed}`, { command: name, function: run })
-  if (returned instanceof Ignore || type === 'read') {
-    if (returned instanceof Commit) throw invalid('any value that is not a promise; only write commands commit')
-    shard.encodeReply(returned instanceof Ignore ? returned.value : returned)
-    return undefined
-  }
-  const pair: unknown = returned instanceof Commit ? returned.value : returned
-  if (!Array.isArray(pair) || pair.length !== 2) throw invalid('[result, newValue], commit([result, newValue], { expire }) or ignore(result)')
-  const [result, value] = pair as unknown[]
-  if (value === undefined) throw new CacheError('ERR_UNSUPPORTED_VALUE', `the command '${name}' returned undefined as the new value, which cannot be stored; use ignore(result)`, { command: name, function: run })
+function outcomeOf(shard: Shard, command: CommandConfig, returned: unknown): { value: unknown; expire: number | null | undefined } | undefined {
+  const outcome = commandOutcome(command, ...unwrapped(returned))
   const expire = returned instanceof Commit && returned.options.expire !== undefined ? readExpire(returned.options.expire, 'expire of commit') : undefined
-  shard.encodeReply(result)
-  return { value: shard.encode(value), expire }
+  shard.encodeReply(outcome.result)
+  return outcome.stores ? { value: shard.encode(outcome.value), expire } : undefined
 }
 
-function show(value: unknown): string {
-  if (value instanceof Commit) return `commit(${show(value.value)})`
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  return typeof value === 'object' && value !== null ? 'an object' : printable(value)
+/** A read command of a function that a thread of the application has registered: on the value as it is now, and it waits for no locks. */
+async function readAt(caller: Caller, key: unknown, command: CommandConfig, call: Omit<LockedUpdate, 'key' | 'name'>, options: CallOptions | undefined): Promise<unknown> {
+  const value: unknown = await get.call(caller, key as never, { timeout: options?.timeout, signal: options?.signal } as never)
+  const { kind, value: returned } = await callForUpdate(caller, { ...call, key, name: command.function }, { args: [value === undefined ? call.initial : value, ...call.args] })
+  return commandOutcome(command, kind, returned).result
 }

@@ -6,6 +6,8 @@ import { checkCallOptions, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
 import { readSelect, Row, type Entry, type Select, type Selected, type Selection } from '../entry.js'
 import { filteredBatches, orderedFilteredBatches } from '../filtered-walk.js'
+import { isRegistered } from '../locked-update.js'
+import { registeredBatches } from '../registered-walk.js'
 import { Patience } from '../patience.js'
 import type { Query } from '../query/entry-query.js'
 import { compileQuery, type CompiledQuery } from '../query/query.js'
@@ -17,7 +19,8 @@ import { sync } from './sync.js'
 export interface StreamOptions<V, S, R> extends CallOptions {
   /**
    * Which entries. A query, as data, is tested on the calling thread. A function of a module is called with each entry inside its shard, a few
-   * entries at a time, and has to be synchronous; its result counts as true or false.
+   * entries at a time, and has to be synchronous; its result counts as true or false. To a function that a thread has registered the entries come,
+   * a batch at a time, and it may be asynchronous.
    */
   where?: Query | (FunctionReference<(entry: Entry<V>) => R> & Synchronous<R>) | string | undefined
   /** What to yield: a part of each entry, or an array of several for tuples. Default: `{ key, value, modified, expires }`. */
@@ -111,6 +114,7 @@ async function* run(caller: Caller, { selection, where, entries, patience }: Pla
 
 function batchesOf(caller: Caller, where: Plan['where'], walk: Parameters<typeof tableBatches>[1]): AsyncGenerator<ScanBatch, void, undefined> {
   const { ordered } = caller.config
+  if (typeof where === 'string' && isRegistered(caller, where)) return registeredBatches(caller, where, walk)
   if (typeof where === 'string') return ordered ? orderedFilteredBatches(caller, where, walk) : filteredBatches(caller, where, walk)
   return ordered ? orderedBatches(caller, walk) : tableBatches(caller, walk)
 }

@@ -22,6 +22,12 @@ const lists = defineFunctions('typed-lists', import.meta.url, {
   visit: (user: User | undefined, by: number) => user === undefined ? ignore(0) : [user.visits, { ...user, visits: user.visits + by }],
   rename: (user: User | undefined, name: string) => commit([user?.name, { name, visits: 0 }], { expire: '5m' }),
 })
+const registered = {
+  update: registerFunction('registered.update', async (user: User | undefined): Promise<User> => user ?? { name: '', visits: 0 }),
+  visit: registerFunction('registered.visit', (user: User | undefined, by: number) => user ? { ...user, visits: user.visits + by } : ignore(undefined)),
+  count: registerFunction('registered.count', async (_user: User | undefined) => 5),
+  pair: registerFunction('registered.pair', async (user: User | undefined) => [1, user] as const),
+}
 const errands = defineFunctions('typed-errands', import.meta.url, {
   count: async (cache: Cache<User>, key: string) => (await cache.get(key))?.visits ?? 0,
   later: (cache: Cache<User>) => cache.isEmpty(),
@@ -99,6 +105,13 @@ export async function functions(users: Cache<User>, all: Cache<unknown>): Promis
   await users.getAndUpdate('ada', people.load)
   // @ts-expect-error returns a promise, which is not to be stored even where everything is
   await all.getAndUpdate('x', anything.later)
+  same<User>()(await users.getAndUpdate('ada', registered.update))
+  same<User | undefined>()(await users.getAndUpdate('ada', registered.visit, { args: [1] }))
+  same<User>()(await users.ask(['getAndUpdate', 'ada', registered.update]))
+  // @ts-expect-error args are required
+  await users.getAndUpdate('ada', registered.visit)
+  // @ts-expect-error returns the promise of what cannot be stored here
+  await users.getAndUpdate('ada', registered.count)
   // @ts-expect-error returns what cannot be stored here
   await users.getAndUpdate('ada', people.count)
   // @ts-expect-error takes another kind of value
@@ -140,6 +153,7 @@ export async function commands(): Promise<void> {
     commands: {
       name: { type: 'read', execute: lists.name }, anything: { type: 'read', execute: 'typed-lists.name' },
       visit: { type: 'write', execute: lists.visit }, rename: { type: 'write', execute: lists.rename },
+      count: { type: 'read', execute: registered.count }, pair: { type: 'write', execute: registered.pair },
     },
   })
   same<unknown>()(await users.invoke('name', 'ada'))
@@ -152,6 +166,8 @@ export async function commands(): Promise<void> {
   await startCache('x', { commands: { load: { type: 'write', execute: people.load } } })
   // @ts-expect-error a write command returns the result and the new value
   await startCache('x', { commands: { reset: { type: 'write', execute: people.reset } } })
+  // @ts-expect-error and a registered one the promise of them
+  await startCache('x', { commands: { reset: { type: 'write', execute: registered.count } } })
   // @ts-expect-error a closure has no name
   await startCache('x', { commands: { c: { type: 'read', execute: () => 1 } } })
   // @ts-expect-error no such type

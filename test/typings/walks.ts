@@ -1,5 +1,5 @@
 /** Walks and dumps: what must compile, and what must not: each line under `@ts-expect-error` is an error, or the test fails. Never run. */
-import { defineFunctions, startCache, type Cache, type Entry, type Key, type Query } from 'scatterhoard'
+import { defineFunctions, registerFunction, startCache, type Cache, type Entry, type Key, type Query } from 'scatterhoard'
 
 interface User { name: string; visits: number }
 
@@ -45,6 +45,7 @@ export async function streams(users: Cache<User>): Promise<void> {
   void users.stream({ where: filters.number })
   // @ts-expect-error returns a promise
   void users.stream({ where: filters.later })
+  void users.stream({ where: registerFunction('typed-filters.registered', async (entry: Entry<User>) => entry.value.visits > 1), select: 'key' })
   // @ts-expect-error takes more than an entry
   void users.stream({ where: filters.two })
   // @ts-expect-error a closure has no name
