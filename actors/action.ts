@@ -10,6 +10,7 @@ import type { Duration } from '../runtime/duration.js'
 import type { Request } from '../runtime/mailbox/inlet.js'
 import type { ParkedRequest } from '../runtime/mailbox/parking.js'
 import type { Caller } from './caller.js'
+import type { RoutedCall } from './cluster/routed-call.js'
 import type { Claim } from './gate.js'
 import type { Shard } from './shard.js'
 
@@ -76,6 +77,18 @@ export interface Action {
    * another write the whole shard, a read nothing.
    */
   claim?(shard: Shard, request: Request): Claim | undefined
+  /** In a cluster: what its results on several nodes are as one. One that has it is about the whole cache, on all nodes. */
+  merge?(results: readonly unknown[]): unknown
+  /** In a cluster: carries out a call that is not simply for the owner of a key, or for all nodes. */
+  spread?(call: RoutedCall): unknown
+  /** Which of its arguments is the key. Default the first. */
+  readonly keyAt?: number
+  /** The keys that it is about, if that is not one. */
+  keysIn?(args: readonly unknown[]): unknown[]
+  /** Other nodes may have it carried out here, although it is neither keyed nor merged. */
+  readonly isOffered?: boolean
+  /** Which of its arguments names a function. */
+  readonly functionAt?: number
   /** Takes up a request without a claim that a shard before this one had kept. */
   adopt?(shard: Shard, request: ParkedRequest): void
 }

@@ -5,8 +5,9 @@
 import type { Client } from '../runtime/client.js'
 import { CacheError } from '../runtime/errors.js'
 import type { StartedActors } from '../runtime/system-api.js'
+import { isTable } from '../runtime/table/layout.js'
 import type { CacheDescription } from './cache-description.js'
-import { createHandle, type Cache, type CacheHome } from './cache.js'
+import { callerOf, createHandle, type Cache, type CacheHome } from './cache.js'
 import { adoptCache, describeCaches, forgetCache, isStopped } from './running-caches.js'
 
 export class CacheDirectory {
@@ -45,7 +46,10 @@ export class CacheDirectory {
       known.add(description.id)
       const old = this.#handles.get(description.id)
       if (old !== undefined && !isStopped(old.description)) continue
+      // Its shards are starting: it will be found when they have.
+      if (!description.shards.every(({ table }) => isTable(table))) continue
       const cache = createHandle<unknown>(this.#home, description)
+      await callerOf(cache).cluster?.ready
       this.#handles.set(description.id, { cache, description })
       if (this.#adopts) adoptCache(this.#client, cache, description)
     }
@@ -61,6 +65,12 @@ export class CacheDirectory {
   has(cacheId: string): boolean {
     const known = this.#handles.get(cacheId)
     return known !== undefined && !isStopped(known.description)
+  }
+
+  /** The handle of the cache of that name, if there is one that has not stopped. */
+  named(name: string): Cache<unknown> | undefined {
+    for (const { cache, description } of this.#handles.values()) if (cache.name === name && !isStopped(description)) return cache
+    return undefined
   }
 
   /** The handle of the cache at that place in the tree. Throws `ERR_NO_CACHE`. */

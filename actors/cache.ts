@@ -18,6 +18,7 @@ import type { Action, CacheActions, SpecialMessages, SpecialReplies } from './ac
 import { openStream, type CacheStream } from './actions/stream.js'
 import type { CacheDescription } from './cache-description.js'
 import { Caller } from './caller.js'
+import { routed } from './cluster/routed-call.js'
 import { callsOf, COUNTER } from './counters.js'
 import { openEvents, type CacheEvents, type CacheSubscriptions, type EventsOptions } from './events.js'
 import { noteRead, watchedCall } from './watched-call.js'
@@ -81,6 +82,15 @@ export interface Cache<V> extends CacheActions<V>, CacheStream<V>, CacheSubscrip
    * users.existsSync('eve')    // → false
    */
   existsSync(key: Key): boolean
+  /**
+   * The name of the node that owns a key.
+   *
+   * Errors: `ERR_NODE_DOWN` if there is none, which only happens with routers that follow nodes.
+   *
+   * @example
+   * users.nodeOf('ada')    // → 'node'
+   */
+  nodeOf(key: Key): string
   /**
    * What another thread of the application needs for a handle of its own: for one thread, once. To be made on the thread that started the cache.
    *
@@ -146,6 +156,7 @@ class Handle {
   getSync(key: unknown): unknown {
     const caller = this.#caller
     caller.key(key)
+    caller.cluster?.refuseRemote(caller)
     let value = caller.read()
     if (value === BUSY) value = persevere(caller, () => caller.read())
     if (caller.counters !== null) countSync(caller, COUNTER.getSync, value !== MISSING)
@@ -157,6 +168,7 @@ class Handle {
   existsSync(key: unknown): boolean {
     const caller = this.#caller
     caller.key(key)
+    caller.cluster?.refuseRemote(caller)
     let found: unknown = caller.locate()
     if (found === -1) found = persevere(caller, () => locateOrBusy(caller))
     if (caller.counters !== null) countSync(caller, COUNTER.existsSync, found === 1)
@@ -174,6 +186,12 @@ class Handle {
 
   // Not every path waits: an error of the arguments has to become a rejection too.
   // eslint-disable-next-line @typescript-eslint/require-await
+  nodeOf(key: unknown): string {
+    const caller = this.#caller
+    caller.key(key)
+    return caller.cluster?.ownerOf(caller) ?? caller.client.node
+  }
+
   async ask(message: unknown, options: AskOptions = {}): Promise<unknown> {
     const [action, args] = this.#parse(message)
     if (typeof options !== 'object' || (options as unknown) === null) throw invalidArgument('the options of ask are an object with timeout and signal')
@@ -238,9 +256,15 @@ class Handle {
 
 /** Carries out an action and counts the call, unless its arguments are refused. */
 function perform(action: Action, caller: Caller, args: unknown[]): unknown {
-  const result = action.call(caller, ...args as never[])
+  const { cluster } = caller
+  const result = cluster === null ? action.call(caller, ...args as never[]) : routed(caller, cluster, action, args)
   caller.counters?.add(callsOf(action))
   return result
+}
+
+/** As a method, which may not return anything but a promise. */
+async function routedMethod(caller: Caller, action: Action, args: unknown[]): Promise<unknown> {
+  return perform(action, caller, args)
 }
 
 function countSync(caller: Caller, calls: number, found: boolean): void {
@@ -277,6 +301,7 @@ for (const action of ACTIONS) {
         if (caller.watch.concerns(number) && !this.isQuiet) {
           return watchedCall(caller, action, [a, b, c, d].slice(0, arity + 1), (args) => perform(action, caller, args)) as Promise<unknown>
         }
+        if (caller.cluster !== null) return routedMethod(caller, action, [a, b, c, d].slice(0, arity + 1))
         const result = action.call(caller, a as never, b as never, c as never, d as never) as Promise<unknown>
         if (caller.counters !== null) caller.counters.add(calls)
         return result

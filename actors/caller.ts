@@ -23,6 +23,7 @@ import { lapse } from './actions/lapse.js'
 import { checkCallOptions, type Action, type CallOptions } from './action.js'
 import { CallOrder, EVERY_KEY, sendInTurn, turnOfKey } from './call-order.js'
 import type { CacheDescription } from './cache-description.js'
+import { Cluster } from './cluster/cluster.js'
 import { currentScope } from './call-scope.js'
 import { COUNTER, Counters } from './counters.js'
 import type { EncodedEntry } from './entry-batch.js'
@@ -47,6 +48,8 @@ export class Caller {
   readonly counters: Counters | null
   /** The way to the hooks. */
   readonly watch: Watch
+  /** `null` if the cache runs on this node only. */
+  readonly cluster: Cluster | null
   /** The longest encoded key and value that a table takes. */
   readonly maxKeyBytes: number
   readonly maxValueBytes: number
@@ -84,6 +87,7 @@ export class Caller {
     this.readClock = this.config.lazy ? client.clock : null
     this.counters = description.counters === undefined ? null : new Counters(description.counters, client.id)
     this.watch = outside?.watch ?? new Watch(client, description.id, description.watch)
+    this.cluster = outside?.cluster ?? (this.config.cluster === null ? null : new Cluster(client, this.config.name, this.config.cluster))
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
     this.#compressOver = this.config.compressOverBytes ?? Infinity

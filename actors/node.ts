@@ -7,14 +7,18 @@ import { Node } from '../runtime/node.js'
 import { setTableState, TABLE_STATE, type TableState } from '../runtime/table/layout.js'
 import type { ChildSpec } from '../runtime/supervisor-spec.js'
 import type { StartedActor } from '../runtime/system-api.js'
-import { createHandle, type Cache, type CacheDescriptor } from './cache.js'
+import type { Blueprint } from '../runtime/actor.js'
+import { callerOf, createHandle, type Cache, type CacheDescriptor } from './cache.js'
 import type { CacheDescription } from './cache-description.js'
 import { cacheId, WARMERS_ID } from './cache-ids.js'
+import { bridgeSpec } from './cluster/bridge-address.js'
+import { checkNodes, NodeEvents, peersOf, type NodePeer } from './cluster/bridge-client.js'
+import { refuseForeign } from './cluster/cluster-options.js'
 import { functionPool, PoolThreads } from './function-pool.js'
 import { connectFunctions } from './registered-functions.js'
-import { readNodeOptions, type CacheOptions, type NodeConfig, type NodeOptions } from './options.js'
+import { readNodeOptions, type CacheConfig, type CacheOptions, type NodeConfig, type NodeOptions } from './options.js'
 import { adoptCache, describeCaches, descriptionOf, forgetCache, isStopped, noCache } from './running-caches.js'
-import { SHARD_POOL } from './shard-actor.js'
+import { SHARD_POOL, type ShardArguments } from './shard-actor.js'
 import { cacheSupervisor } from './tree.js'
 
 export class CacheNode extends Node {
@@ -22,6 +26,8 @@ export class CacheNode extends Node {
   readonly #caches = new Map<string, Cache<unknown>>()
   /** Starts of caches that are under way. */
   #starting = 0
+  /** Keeps the process alive while the node listens. */
+  #keepAlive: NodeJS.Timeout | undefined
 
   constructor(config: NodeConfig) {
     super(config.name, { [SHARD_POOL]: config.shardThreads }, [functionPool(config.pool)])
@@ -47,13 +53,14 @@ export class CacheNode extends Node {
 
   override async spawnTree(spec: ChildSpec): Promise<StartedActor[]> {
     for (const name of cachesIn(spec)) if (this.#find(name) !== undefined) throw nameTaken(name, this.name)
+    for (const { cluster } of configsIn(spec)) if (cluster !== null) refuseForeign(cluster.nodes, this.name, this.config.bridge !== undefined)
     this.#starting++
     try {
       // Required warmers run while the cache starts, and the root starts one child at a time.
       if (hasWarmers(spec)) await PoolThreads.of(this.client)
       const started = await super.spawnTree(spec)
       const descriptions = describeCaches(started)
-      for (const description of descriptions) this.#adopt(description)
+      await this.#join(spec.id, descriptions)
       // It will be wanted, and nobody has to wait for it now.
       if (descriptions.some(({ config }) => config.functions.length > 0)) PoolThreads.of(this.client).catch(() => undefined)
       return started
@@ -75,10 +82,52 @@ export class CacheNode extends Node {
   override async stop(): Promise<void> {
     for (const cache of this.#caches.values()) setStates(descriptionOf(cache), TABLE_STATE.stopping)
     await super.stop()
+    this.unref()
     for (const [name, cache] of this.#caches) {
       // Also if its shards had to be killed.
       setStates(descriptionOf(cache), TABLE_STATE.stopped)
       this.#forget(name)
+    }
+  }
+
+  /**
+   * Other nodes as they come and go from now on: `{ type: 'up' | 'down', node, incarnation, reason }`. Ends when the node stops. Of a node without a
+   * bridge there is nothing to tell.
+   */
+  events(): NodeEvents {
+    return new NodeEvents(this.client, this.config.bridge !== undefined && !this.stopped)
+  }
+
+  /** What is known of each other node. */
+  async peers(): Promise<NodePeer[]> {
+    return this.config.bridge === undefined ? [] : peersOf(this.client)
+  }
+
+  /** From now on the process may exit although this node listens for others. */
+  unref(): this {
+    clearInterval(this.#keepAlive)
+    return this
+  }
+
+  /** Starts the bridge, if the node is to have one. */
+  async startBridge(): Promise<void> {
+    const { bridge, connectTimeoutMs, failureTimeoutMs } = this.config
+    if (bridge === undefined) return
+    await super.spawnTree(bridgeSpec(bridge, { settings: bridge.settings(), connectTimeoutMs, failureTimeoutMs }))
+    if (bridge.listens) this.#keepAlive = setInterval(() => undefined, LONG_MS)
+  }
+
+  /**
+   * Takes up caches that were started, and waits until enough of their nodes are there. If they do not come, or differ, nothing is left of
+   * what was started.
+   */
+  async #join(id: string, descriptions: readonly CacheDescription[]): Promise<void> {
+    try {
+      for (const description of descriptions) await this.#adopt(description)
+      for (const { config } of descriptions) if (config.cluster !== null) await checkNodes(this.client, config.name, this.config.connectTimeoutMs)
+    } catch (error) {
+      await this.stopChild(id)
+      throw error
     }
   }
 
@@ -95,13 +144,14 @@ export class CacheNode extends Node {
     return undefined
   }
 
-  #adopt(description: CacheDescription): void {
+  async #adopt(description: CacheDescription): Promise<void> {
     const { name } = description.config
     const cache = createHandle<unknown>({
       client: this.client,
       attach: () => this.attach(),
       stopCache: ({ id }) => this.#stopCache(name, id),
     }, description)
+    await callerOf(cache).cluster?.ready
     this.#caches.set(name, cache)
     adoptCache(this.client, cache, description)
   }
@@ -132,6 +182,13 @@ function hasWarmers(spec: ChildSpec): boolean {
   return spec.kind === 'actor' ? spec.id === WARMERS_ID : spec.children.some(hasWarmers)
 }
 
+/** The configurations of the caches in a spec. */
+function configsIn(spec: ChildSpec): CacheConfig[] {
+  if (spec.kind === 'supervisor') return spec.children.flatMap(configsIn)
+  const { definition, args } = spec.actor as Partial<Blueprint>
+  return definition === 'shard' ? [(args as ShardArguments).config] : []
+}
+
 /** Names of the caches in a spec. */
 function cachesIn(spec: ChildSpec): string[] {
   if (spec.kind === 'actor') return []
@@ -155,7 +212,13 @@ async function stopDefaultNode(): Promise<void> {
 export async function startNode(options?: NodeOptions): Promise<CacheNode> {
   const node = new CacheNode(readNodeOptions(options))
   await node.startUp()
-  connectFunctions(node.client)
+  try {
+    connectFunctions(node.client)
+    await node.startBridge()
+  } catch (error) {
+    await node.stop()
+    throw error
+  }
   return node
 }
 
@@ -177,20 +240,20 @@ export async function startCache<V = unknown>(name: string, options?: CacheOptio
   }
 }
 
+/** As far as timers reach. */
+const LONG_MS = 0x7fff_ffff
+
 /** Makes a handle on this thread of what `cache.attachment()` returned on another one. */
-export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<Cache<V>> {
-  if (!isDescriptor(descriptor)) {
-    return Promise.reject(invalidArgument('attachCache needs the descriptor that cache.attachment() returned, moved to this thread with its transfer list'))
-  }
-  if (isHostThread()) return Promise.reject(new CacheError('ERR_INVALID_OPTION', 'a cache cannot be attached on a thread of the library'))
+export async function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<Cache<V>> {
+  if (!isDescriptor(descriptor)) throw invalidArgument('attachCache needs the descriptor that cache.attachment() returned, moved to this thread with its transfer list')
+  if (isHostThread()) throw new CacheError('ERR_INVALID_OPTION', 'a cache cannot be attached on a thread of the library')
   const node = new AttachedNode(descriptor.node)
   const { cache: description } = descriptor
   try {
     connectFunctions(node.client)
   } catch (error) {
     node.close()
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-    return Promise.reject(error)
+    throw error
   }
   const cache = createHandle<V>({
     client: node.client,
@@ -199,8 +262,9 @@ export function attachCache<V = unknown>(descriptor: CacheDescriptor): Promise<C
       throw new CacheError('ERR_INVALID_OPTION', 'an attachment is made on the thread that started the cache')
     },
   }, description)
+  await callerOf(cache as Cache<unknown>).cluster?.ready
   adoptCache(node.client, cache, description)
-  return Promise.resolve(cache)
+  return cache
 }
 
 function isDescriptor(value: unknown): value is CacheDescriptor {

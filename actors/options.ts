@@ -7,6 +7,8 @@ import { readBounds } from '../runtime/actor.js'
 import { positiveDuration, type Duration } from '../runtime/duration.js'
 import { functionsModuleUrl, type FunctionsModule } from '../runtime/functions.js'
 import { DEFAULT_BOUNDS, type MailboxBounds } from '../runtime/mailbox/lane.js'
+import { readBridge, type NodeBridge } from './cluster/bridge-address.js'
+import { CLUSTER_NAMES, readClusterOptions, type ClusterConfig, type ClusterOptions } from './cluster/cluster-options.js'
 import { readHooks, type HookConfig, type HookOptions } from './hook-options.js'
 import { readCommands, type CommandConfig, type CommandOptions } from './command-options.js'
 import { readLimit, type LimitConfig, type LimitOptions } from './limit-option.js'
@@ -31,9 +33,15 @@ export interface NodeOptions {
   pool?: { threads?: number; concurrency?: number }
   /** Modules of functions for every cache of the node. */
   functions?: readonly FunctionsOption[]
+  /** The way to other nodes: what `tcp`, `nats` or `memory` of `scatterhoard/bridge` returned. Default none. */
+  bridge?: NodeBridge
+  /** How long it is tried to reach another node when a cache starts, again and again, and for one connection. Default 5 s. */
+  connectTimeout?: Duration
+  /** How long a node may give no sign of life, or be away, before it counts as down. Default 5 s. */
+  failureTimeout?: Duration
 }
 
-export interface CacheOptions {
+export interface CacheOptions extends ClusterOptions {
   /** Shard actors. Default: the node's `shardThreads`. */
   shards?: number
   /** Hard bound in bytes of all tables of this cache, index included. Default `'256mb'`. */
@@ -91,6 +99,8 @@ export interface CacheConfig {
   commands: CommandConfig[]
   hooks: HookConfig[]
   warmers: WarmerConfig[]
+  /** `null`: the cache runs on one node. */
+  cluster: ClusterConfig | null
   stats: boolean
   /** `null`: values are not compressed. */
   compressOverBytes: number | null
@@ -103,6 +113,9 @@ export interface NodeConfig {
   shardThreads: number
   pool: PoolConfig
   functions: string[]
+  bridge: NodeBridge | undefined
+  connectTimeoutMs: number
+  failureTimeoutMs: number
 }
 
 /** The node's pool of threads that run functions. */
@@ -112,8 +125,8 @@ export interface PoolConfig {
   concurrency: number
 }
 
-const NODE_NAMES = ['name', 'shardThreads', 'pool', 'functions']
-const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'hooks', 'warmers', 'ordered', 'stats', 'compressed', 'supervision']
+const NODE_NAMES = ['name', 'shardThreads', 'pool', 'functions', 'bridge', 'connectTimeout', 'failureTimeout']
+const CACHE_NAMES = ['shards', 'memory', 'limit', 'mailbox', 'expiration', 'functions', 'functionTimeout', 'commands', 'hooks', 'warmers', 'ordered', 'stats', 'compressed', 'supervision', ...CLUSTER_NAMES]
 
 /**
  * A shard that ran for so long had taken up its table, and does not run the message again that it died of: it may start again
@@ -136,6 +149,9 @@ export function readNodeOptions(options: NodeOptions | undefined): NodeConfig {
       concurrency: numberWithin(or(pool['concurrency'], 64), 1, 4096, 'pool.concurrency', true),
     },
     functions: readFunctions(own['functions']),
+    bridge: readBridge(own['bridge']),
+    connectTimeoutMs: positiveDuration(or(own['connectTimeout'], 5000), 'connectTimeout'),
+    failureTimeoutMs: positiveDuration(or(own['failureTimeout'], 5000), 'failureTimeout'),
   }
 }
 
@@ -168,6 +184,7 @@ export function readCacheOptions(name: unknown, options: CacheOptions | undefine
       commands: readCommands(or(own['commands'], {}), 'commands'),
       hooks: readHooks(or(own['hooks'], []), 'hooks', poolTimeoutMs),
       warmers: readWarmers(or(own['warmers'], []), 'warmers'),
+      cluster: readClusterOptions(own, node),
       ordered: trueOrFalse(or(own['ordered'], false), 'ordered'),
       stats: trueOrFalse(or(own['stats'], false), 'stats'),
       compressOverBytes: readCompressed(or(own['compressed'], false)),

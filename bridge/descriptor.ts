@@ -17,6 +17,10 @@ export type DescribedBridge = BridgeSetting & { readonly peers: readonly string[
 /** A bridge that a node can be started with: `startNode({ name, bridge })`. */
 export class BridgeDescriptor {
   readonly transport: DescribedBridge['transport']
+  /** @internal The module of the actor that holds the bridge. */
+  readonly module: string
+  /** Whether other nodes connect to it. */
+  readonly listens: boolean
   /** Nodes that it connects to by itself. */
   readonly peers: readonly string[]
   readonly #bridge: DescribedBridge
@@ -24,6 +28,8 @@ export class BridgeDescriptor {
   /** @internal Use `tcp`, `nats` or `memory`. */
   constructor(bridge: DescribedBridge) {
     this.transport = bridge.transport
+    this.module = new URL('./bridge-actor.js', import.meta.url).href
+    this.listens = bridge.transport !== 'tcp' || bridge.tcp.listen !== undefined
     this.peers = bridge.peers
     this.#bridge = bridge
     Object.freeze(this)

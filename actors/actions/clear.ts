@@ -1,4 +1,4 @@
-/** To all shards: each removes its entries; the counts are added up. */
+/** To all shards of all nodes: each removes its entries; the counts are added up. */
 import type { Action, CallOptions } from '../action.js'
 import { COUNTER } from '../counters.js'
 
@@ -21,6 +21,7 @@ export const clear: Action = {
     caller.noKey()
     return caller.sendAll(clear, options, sum)
   },
+  merge: sum,
   apply(shard) {
     const count = shard.writer.clear()
     shard.counters?.add(COUNTER.removals, count)
@@ -28,7 +29,7 @@ export const clear: Action = {
   },
 }
 
-/** Merges the counts of the shards. */
-export function sum(counts: unknown[]): number {
+/** Merges the counts of shards, or of nodes. */
+export function sum(counts: readonly unknown[]): number {
   return (counts as number[]).reduce((total, count) => total + count, 0)
 }

@@ -2,6 +2,8 @@
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { together } from '../together.js'
 import type { Key } from '../../runtime/codec/key.js'
+import { gathered } from '../cluster/gather.js'
+import { sum } from './clear.js'
 import { del } from './del.js'
 import { keysOf } from './get-many.js'
 
@@ -27,5 +29,12 @@ export const delMany: Action = {
     const remove = (key: unknown): unknown => del.call(caller, key as never, options as never)
     if (caller.telling) return all.map(remove).every(Boolean)
     return together(all, remove).then((were) => were.filter(Boolean).length)
+  },
+  keysIn: ([keys]) => keysOf(keys, 'delMany'),
+  spread(call) {
+    const all = keysOf(call.args[0], 'delMany')
+    const parts = [...call.byOwner(all)].map(([node, positions]) => ({ node, run: () => call.at(node, [positions.map((position) => all[position])]) }))
+    if (call.caller.telling) return parts.map(({ run }) => run()).every(Boolean)
+    return gathered(parts, (results) => sum(results.map(([, count]) => count)), call.options, true)
   },
 }

@@ -77,4 +77,13 @@ export const execute: Action = {
     const ended = currentScope()?.wait(called) ?? called
     return bounded(ended, options, 'the function', ({ value }) => value)
   },
+  isOffered: true,
+  functionAt: 0,
+  spread(call) {
+    const { node, key } = (call.options ?? {}) as ExecuteCall
+    const { nodes } = call.cluster.config
+    if (node !== undefined && !nodes.includes(node)) throw invalidArgument(`the option node of execute is the name of a node that runs the cache: ${nodes.join(', ')}`)
+    const owner = node ?? (key === undefined ? call.cluster.self : call.ownerOf(key))
+    return call.at(owner, call.args, ['node', 'key'])
+  },
 }

@@ -2,6 +2,7 @@
 import { invalidArgument } from '../../runtime/errors.js'
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
+import { routed } from '../cluster/routed-call.js'
 import { expire } from './expire.js'
 
 declare module '../action.js' {
@@ -22,8 +23,15 @@ declare module '../action.js' {
 export const expireAt: Action = {
   name: 'expireAt', writes: true, keyed: true, arity: 2, options: [],
   call(caller, key: unknown, time: unknown, options?: CallOptions) {
-    const at = time instanceof Date ? time.getTime() : time
-    if (typeof at !== 'number' || Number.isNaN(at)) throw invalidArgument('expireAt needs a valid Date, or milliseconds since 1970')
-    return expire.call(caller, key as never, (at - Date.now()) as never, options as never)
+    return expire.call(caller, key as never, timeLeft(time) as never, options as never)
   },
+  // Wall clocks of other nodes may be others.
+  spread: ({ caller, cluster, args: [key, time], options }) => routed(caller, cluster, expire, [key, timeLeft(time), options]),
+}
+
+/** The time until then in milliseconds. */
+function timeLeft(time: unknown): number {
+  const at = time instanceof Date ? time.getTime() : time
+  if (typeof at !== 'number' || Number.isNaN(at)) throw invalidArgument('expireAt needs a valid Date, or milliseconds since 1970')
+  return at - Date.now()
 }

@@ -121,6 +121,7 @@ export const fetch: Action = {
     encodeValue(['value', shard.scratch.bytes.subarray(0, shard.scratch.end)] satisfies FetchReply, shard.reply)
     return shard.reply
   },
+  functionAt: 1,
   adopt: (shard, request) => shard.loads.adopt(request),
 }
 

@@ -105,6 +105,7 @@ export const getAndUpdate: Action = {
     shard.storeOutcome(request, block, value, expire)
     return value
   },
+  functionAt: 1,
 }
 
 interface Outcome {

@@ -6,6 +6,7 @@ import { invalidArgument } from '../../runtime/errors.js'
 import { BUSY, MISSING } from '../../runtime/table/reader.js'
 import { Snapshot } from '../../runtime/table/snapshot.js'
 import type { Caller } from '../caller.js'
+import { gathered } from '../cluster/gather.js'
 import type { EncodedEntry } from '../entry-batch.js'
 import type { Key } from '../../runtime/codec/key.js'
 import { get } from './get.js'
@@ -15,7 +16,7 @@ declare module '../action.js' {
   interface CacheActions<V> {
     /**
      * The values of several keys, in their order; `undefined` where one is missing. They all held at one moment: never half of what a
-     * transaction or `putMany` has written.
+     * transaction or `putMany` has written. In a cluster that is so for the keys of each node.
      *
      * @example
      * const [ada, eve] = await users.getMany(['ada', 'eve'])
@@ -47,6 +48,17 @@ export const getMany: Action = {
       if (values !== BUSY) return Promise.resolve(found(caller, values))
     }
     return bounded(readBehind(caller, all, entries, snapshot, options), options, 'getMany')
+  },
+  keysIn: ([keys]) => keysOf(keys, 'getMany'),
+  spread(call) {
+    const all = keysOf(call.args[0], 'getMany')
+    const groups = [...call.byOwner(all)]
+    const parts = groups.map(([node, positions]) => ({ node, run: () => call.at(node, [positions.map((position) => all[position])]) }))
+    return gathered(parts, (results) => {
+      const values = all.map((): unknown => undefined)
+      for (const [part, found] of results) for (const [index, position] of groups[part]![1].entries()) values[position] = (found as unknown[])[index]
+      return values
+    }, call.options, false)
   },
 }
 

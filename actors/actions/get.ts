@@ -43,6 +43,11 @@ export const get: Action = {
     // A stored value is never undefined.
     return options?.default === undefined ? reply : reply.then((value) => value ?? (value === undefined ? options.default : value))
   },
+  spread(call) {
+    const value = call.at(call.ownerOf(call.args[0]), call.args, ['default'])
+    // A stored value is never undefined.
+    return call.options?.['default'] === undefined ? value : (value as Promise<unknown>).then((found) => (found === undefined ? call.options!['default'] : found))
+  },
   apply(shard, request) {
     const block = shard.readable(request)
     shard.countLookup(block !== 0)

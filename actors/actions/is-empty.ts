@@ -32,4 +32,5 @@ export const isEmpty: Action = {
     })
     return empty
   },
+  merge: (results) => results.every(Boolean),
 }

@@ -33,6 +33,7 @@ export const purge: Action = {
     checkCallOptions(purge, options)
     return purgeAll(caller, Patience.ofAll(options))
   },
+  merge: sum,
   apply(shard, request): Slice | undefined {
     const cursor = shard.rest(request) as number | undefined
     if (cursor !== undefined) return shard.upkeep.sweepFrom(cursor, SLICE_MS, 'purged')

@@ -48,6 +48,8 @@ export const putMany: Action = {
     stored.catch(() => undefined)
     return true
   },
+  keysIn: ([pairs]) => keysOfPairs(pairs),
+  spread: (call) => call.at(call.oneOwnerOf(keysOfPairs(call.args[0]))),
   claim: (shard, request) => ({ kind: 'keys', hashes: shard.hashesIn(request), holder: 0 }),
   apply: (shard, request) => shard.transactions.atOnce(batchTicket(request), () => putAll(shard, request)),
 }
@@ -117,6 +119,14 @@ function encodePairs(caller: Caller, pairs: unknown): EncodedEntry[] {
     caller.key(pair[0])
     caller.value(pair[1])
     return caller.entry()
+  })
+}
+
+function keysOfPairs(pairs: unknown): unknown[] {
+  if (!Array.isArray(pairs)) throw notPairs()
+  return pairs.map((pair: unknown) => {
+    if (!Array.isArray(pair) || pair.length !== 2) throw notPairs()
+    return pair[0] as unknown
   })
 }
 

@@ -48,4 +48,5 @@ export const reset: Action = {
     done.catch(() => undefined)
     return parts[0] !== false
   },
+  merge: () => undefined,
 }

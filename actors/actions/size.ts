@@ -1,8 +1,9 @@
-/** Over all shards, in shared memory: adds up their counters, or scans if expired entries are left out. */
+/** Over all shards of all nodes, in shared memory: adds up their counters, or scans if expired entries are left out. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { Patience } from '../patience.js'
 import { scanEntries } from '../walk.js'
+import { sum } from './clear.js'
 import { sync } from './sync.js'
 
 export interface SizeOptions extends CallOptions {
@@ -36,4 +37,5 @@ export const size: Action = {
     else for (const reader of caller.readers) entries += reader.entries
     return entries
   },
+  merge: sum,
 }

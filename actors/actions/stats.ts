@@ -3,6 +3,7 @@ import { CacheError } from '../../runtime/errors.js'
 import { numberedActions } from '../action-codes.js'
 import { checkCallOptions, type Action, type CacheActions, type CallOptions } from '../action.js'
 import { callsOf, COUNTER, CountersReader } from '../counters.js'
+import { sum } from './clear.js'
 import { sync } from './sync.js'
 
 /** What can be called: the actions, and the synchronous reads. */
@@ -57,6 +58,24 @@ export const stats: Action = {
     await caller.settled(sync, options)
     return readStats(new CountersReader(counters))
   },
+  merge: (results) => mergedStats(results as CacheStats[]),
+}
+
+/** Of several nodes: counts are added up, and the rate is that of all. */
+function mergedStats(all: readonly CacheStats[]): CacheStats {
+  const calls: CacheStats['calls'] = {}
+  for (const one of all) for (const [name, count] of Object.entries(one.calls)) calls[name as CalledName] = (calls[name as CalledName] ?? 0) + count // theirs are the same names
+  const total = (name: 'hits' | 'misses' | 'writes' | 'removals' | 'evictions' | 'expirations'): number => sum(all.map((one) => one[name]))
+  const hits = total('hits')
+  const misses = total('misses')
+  return {
+    since: Math.min(...all.map(({ since }) => since)), calls, hits, misses, hitRate: rateOf(hits, misses),
+    writes: total('writes'), removals: total('removals'), evictions: total('evictions'), expirations: total('expirations'),
+  }
+}
+
+function rateOf(hits: number, misses: number): number {
+  return hits + misses === 0 ? 0 : hits / (hits + misses)
 }
 
 function readStats(counters: CountersReader): CacheStats {
@@ -70,7 +89,7 @@ function readStats(counters: CountersReader): CacheStats {
   const hits = counters.total(COUNTER.hits)
   const misses = counters.total(COUNTER.misses)
   return {
-    since: counters.since, calls, hits, misses, hitRate: hits + misses === 0 ? 0 : hits / (hits + misses),
+    since: counters.since, calls, hits, misses, hitRate: rateOf(hits, misses),
     writes: counters.total(COUNTER.writes), removals: counters.total(COUNTER.removals),
     evictions: counters.total(COUNTER.evictions), expirations: counters.total(COUNTER.expirations),
   }

@@ -87,6 +87,9 @@ export const transaction: Action = {
     told.catch(() => undefined)
     return telling ? true : bounded(ended, options, 'the transaction').then((result) => told.then(() => result))
   },
+  functionAt: 1,
+  keysIn: ([keys]) => keysOf(keys, 'transaction'),
+  spread: (call) => call.at(call.oneOwnerOf(keysOf(call.args[0], 'transaction'))),
 }
 
 /** @param notes is given what the hooks are to hear of if the transaction commits */

@@ -58,8 +58,36 @@ export function hasClasses(): boolean {
 
 /** The class of this name, if this thread has it. */
 export function classNamed(name: string): RegisteredClass | undefined {
+  return byName.get(name) ?? (foreignLeft > 0 ? foreignClass(name) : undefined)
+}
+
+/** Classes that a thread keeps as it met them. What comes beyond is unknown to it. */
+const MAX_FOREIGN_CLASSES = 4096
+
+let foreignLeft = 0
+
+/**
+ * From now on this thread, which registers no classes, decodes instances of any class to their data under the name of the class, and encodes
+ * them to the same bytes: for a thread that only passes values on.
+ */
+export function keepForeignClasses(): void {
+  foreignLeft = MAX_FOREIGN_CLASSES
+}
+
+function foreignClass(name: string): RegisteredClass | undefined {
+  if (name === '' || name.length > MAX_NAME_LENGTH) return undefined
+  foreignLeft--
+  class Foreign {
+    readonly data: unknown
+    constructor(data: unknown) {
+      this.data = data
+    }
+  }
+  registerClass(name, Foreign, { toData: ({ data }) => data, fromData: (data) => new Foreign(data) })
   return byName.get(name)
 }
+
+const MAX_NAME_LENGTH = 256
 
 /** The class whose instances have this prototype, if this thread has registered it. */
 export function classOfPrototype(prototype: object): RegisteredClass | undefined {
@@ -67,8 +95,8 @@ export function classOfPrototype(prototype: object): RegisteredClass | undefined
 }
 
 function checkArguments(name: unknown, Class: unknown, codec: unknown): void {
-  if (typeof name !== 'string' || name === '' || name.length > 256) {
-    throw invalidArgument('registerClass(name, Class, codec): name has to be a string of 1 to 256 characters')
+  if (typeof name !== 'string' || name === '' || name.length > MAX_NAME_LENGTH) {
+    throw invalidArgument(`registerClass(name, Class, codec): name has to be a string of 1 to ${MAX_NAME_LENGTH} characters`)
   }
   if (typeof Class !== 'function' || typeof Class.prototype !== 'object' || Class.prototype === null) {
     throw invalidArgument(`registerClass('${name}', Class, codec): Class has to be a class`)

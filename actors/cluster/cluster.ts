@@ -1,0 +1,84 @@
+/** A cache that is spread over nodes, as one thread of one of them sees it: who owns a key, and the way to the others. */
+import type { Client } from '../../runtime/client.js'
+import { monotonicMs } from '../../runtime/clock.js'
+import { Scratch } from '../../runtime/codec/scratch.js'
+import { CacheError } from '../../runtime/errors.js'
+import { currentScope } from '../call-scope.js'
+import { createRouter } from '../routers/router-spec.js'
+import type { Router } from '../routers/router.js'
+import { RoutingKey } from '../routers/routing-key.js'
+import { BRIDGE_ADDRESS, TO_BRIDGE } from './bridge-address.js'
+import type { ClusterConfig } from './cluster-options.js'
+import { writeCall } from './wire.js'
+
+/** The key that was encoded last, in the first bytes of the scratch. */
+interface EncodedKey {
+  readonly scratch: Scratch
+  readonly keyEnd: number
+}
+
+export class Cluster {
+  readonly config: ClusterConfig
+  /** The name of this node. */
+  readonly self: string
+  /** Resolves when the router is there: those of the application are loaded. `undefined` if it is there already. */
+  readonly ready: Promise<void> | undefined
+  readonly #cache: string
+  readonly #client: Client
+  readonly #key = new RoutingKey()
+  #router: Router | undefined
+
+  constructor(client: Client, cache: string, config: ClusterConfig) {
+    this.config = config
+    this.self = client.node
+    this.#client = client
+    this.#cache = cache
+    const made = createRouter(config.router, { nodes: config.nodes, self: client.node })
+    if (!(made instanceof Promise)) {
+      this.#router = made
+      return
+    }
+    this.ready = made.then((router) => void (this.#router = router))
+    // Whoever makes a handle waits for it and hears of the error.
+    this.ready.catch(() => undefined)
+  }
+
+  /** Whether owners change when nodes go down and come up. */
+  get follows(): boolean {
+    return this.#router?.update !== undefined
+  }
+
+  /** The nodes to ask about the whole cache: this one first. */
+  get nodes(): readonly string[] {
+    return [this.self, ...this.config.nodes.filter((node) => node !== this.self)]
+  }
+
+  /** The node that owns the key. */
+  ownerOf({ scratch, keyEnd }: EncodedKey): string {
+    const owner = this.#router!.owner(this.#key.of(scratch.bytes, 0, keyEnd))
+    if (owner === undefined) throw new CacheError('ERR_NODE_DOWN', `no node owns the key: the router of cache '${this.#cache}' has none to choose`)
+    return owner
+  }
+
+  owns(key: EncodedKey): boolean {
+    return this.ownerOf(key) === this.self
+  }
+
+  refuseRemote(key: EncodedKey): void {
+    const owner = this.ownerOf(key)
+    if (owner !== this.self) throw new CacheError('ERR_REMOTE_KEY', `the key belongs to node '${owner}', and this is '${this.self}': read it with get, without local`, { node: owner })
+  }
+
+  /** Has another node carry an action out. */
+  call(node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
+    const scratch = new Scratch(256)
+    const name = Buffer.from(node)
+    scratch.ensure(name.length)
+    scratch.bytes.set(name)
+    scratch.end = name.length
+    writeCall({ cache: this.#cache, action, args, options }, scratch)
+    const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, scratch.end - name.length, 0, monotonicMs(), timeoutMs, signal)
+    // A function that waits for another node holds no slot of its thread.
+    return currentScope()?.wait(promise) ?? promise
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Calls of a cache that is spread over nodes: each goes to the node that owns its key, or to all, or stays here, as its action says.
+ *
+ * The handle counts and watches them as it does every call, so that an action is seen once, on the node that called it; on other nodes it is
+ * carried out without that.
+ */
+import { DEADLINELESS_MS, DEFAULT_TIMEOUT_MS, readTimeout } from '../../runtime/actor.js'
+import { CacheError, errorCode } from '../../runtime/errors.js'
+import { functionName } from '../../runtime/functions.js'
+import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import type { Caller } from '../caller.js'
+import type { Cluster } from './cluster.js'
+import { gathered } from './gather.js'
+
+/** A call of an action, on its way to where it is carried out. */
+export class RoutedCall {
+  readonly caller: Caller
+  readonly cluster: Cluster
+  readonly action: Action
+  /** The positional arguments. */
+  readonly args: readonly unknown[]
+  readonly options: (CallOptions & Readonly<Record<string, unknown>>) | undefined
+
+  constructor(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[]) {
+    this.caller = caller
+    this.cluster = cluster
+    this.action = action
+    this.args = args.slice(0, action.arity)
+    this.options = args[action.arity] as CallOptions & Record<string, unknown>
+  }
+
+  /** Carries it out on this node, with these arguments. */
+  here(args: readonly unknown[] = this.args, options: object | undefined = this.options): unknown {
+    return this.action.call(this.caller, ...[...args, ...Array<undefined>(this.action.arity - args.length).fill(undefined), options] as never[])
+  }
+
+  /**
+   * Has a node carry it out, this one or another.
+   *
+   * @param without options that are not for that node
+   */
+  at(node: string, args: readonly unknown[] = this.args, without: readonly string[] = []): unknown {
+    if (node === this.cluster.self) return this.here(args)
+    const { caller, action } = this
+    const { telling } = caller
+    // Code of the user's may run while the arguments are encoded.
+    caller.telling = false
+    try {
+      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), this.#timeoutMs, this.options?.signal)
+      if (!telling) return sent
+      sent.catch(() => undefined)
+      return true
+    } catch (error) {
+      if (telling && errorCode(error) === 'ERR_MAILBOX_FULL') return false
+      throw error
+    } finally {
+      caller.telling = telling
+    }
+  }
+
+  /** The positions of keys by the nodes that own them. Throws `ERR_INVALID_KEY`. */
+  byOwner(keys: readonly unknown[]): Map<string, number[]> {
+    const positions = new Map<string, number[]>()
+    for (const [index, key] of keys.entries()) {
+      const owner = this.ownerOf(key)
+      const known = positions.get(owner)
+      if (known === undefined) positions.set(owner, [index])
+      else known.push(index)
+    }
+    return positions
+  }
+
+  /** The one node that owns all of these keys; this one if there are none. Throws `ERR_CROSS_SLOT`. */
+  oneOwnerOf(keys: readonly unknown[]): string {
+    const owners = [...this.byOwner(keys).keys()]
+    if (owners.length <= 1) return owners[0] ?? this.cluster.self
+    throw new CacheError('ERR_CROSS_SLOT', `the keys of one ${this.action.name} belong to several nodes (${owners.join(', ')}): give them a common tag, such as '{ada}:profile', or split the call`, { nodes: owners.join(', ') })
+  }
+
+  /** The owner of a key. Throws `ERR_INVALID_KEY`. */
+  ownerOf(key: unknown): string {
+    this.caller.key(key)
+    return this.cluster.ownerOf(this.caller)
+  }
+
+  /** References travel as names. */
+  #sendable(args: readonly unknown[]): unknown[] {
+    return args.map((argument, index) => (index === this.action.functionAt ? functionName(argument) : argument))
+  }
+
+  /** Its own options, which the other node needs. */
+  #ownOptions(without: readonly string[]): Record<string, unknown> {
+    const own: Record<string, unknown> = {}
+    for (const [name, value] of Object.entries(this.options ?? {})) {
+      if (value !== undefined && !OF_THE_CALL.includes(name) && !without.includes(name)) own[name] = value
+    }
+    return own
+  }
+
+  /** What is about the whole cache takes as long as it takes, unless the caller says otherwise. */
+  get #timeoutMs(): number {
+    if (this.options?.timeout !== undefined) return readTimeout(this.options)
+    return this.action.merge === undefined ? DEFAULT_TIMEOUT_MS : DEADLINELESS_MS
+  }
+}
+
+const OF_THE_CALL = ['timeout', 'signal', 'notify', 'local']
+
+/** Carries out a call of a cache that is spread over nodes. */
+export function routed(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[]): unknown {
+  const call = new RoutedCall(caller, cluster, action, action.many === true ? [walked(args[0]), ...args.slice(1)] : args)
+  checkCallOptions(action, call.options)
+  if (call.options?.local === true) return atHome(call)
+  if (action.spread !== undefined) return action.spread(call)
+  if (action.merge !== undefined) return overAll(call, action.merge)
+  if (action.keyed === true) return call.at(call.ownerOf(call.args[action.keyAt ?? 0]))
+  return call.here()
+}
+
+/** With `local`: what it is about has to be this node's own. */
+function atHome(call: RoutedCall): unknown {
+  const { action, caller, cluster, args } = call
+  for (const key of action.keysIn?.(args) ?? (action.keyed === true ? [args[action.keyAt ?? 0]] : [])) {
+    caller.key(key)
+    cluster.refuseRemote(caller)
+  }
+  return call.here()
+}
+
+function overAll(call: RoutedCall, merge: (results: readonly unknown[]) => unknown): unknown {
+  const { cluster, caller, action, options } = call
+  if (caller.telling) return cluster.nodes.map((node) => call.at(node)).every(Boolean)
+  const parts = cluster.nodes.map((node) => ({ node, run: () => call.at(node) }))
+  return gathered(parts, (results) => merge(results.map(([, result]) => result)), options, action.writes)
+}
+
+/** What can perhaps be walked only once, as an array. */
+function walked(collection: unknown): unknown {
+  const isWalkable = typeof collection === 'object' && collection !== null && Symbol.iterator in collection
+  return isWalkable ? [...collection as Iterable<unknown>] : collection
+}

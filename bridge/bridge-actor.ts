@@ -1,0 +1,122 @@
+/**
+ * The bridge of a node, as an actor on a thread of its own: what the other threads ask of other nodes goes out through it, and what other
+ * nodes ask comes in. Nothing of the application's runs on its thread.
+ *
+ * It is a client of the node's shards like any other, so a node answers its peers while its main thread is blocked. If it dies, what was on
+ * its way is unknown, and another one begins with a new incarnation.
+ */
+import type { MessagePort } from 'node:worker_threads'
+import { TO_BRIDGE, type BridgeArguments } from '../actors/cluster/bridge-address.js'
+import type { NodePeer } from '../actors/cluster/bridge-client.js'
+import { ANSWER } from '../actors/cluster/wire.js'
+import { defineRawActor, type ActorContext } from '../runtime/actor.js'
+import { DEADLINELESS_MS } from '../runtime/actor.js'
+import { monotonicMs, nowMsWord } from '../runtime/clock.js'
+import { keepForeignClasses } from '../runtime/codec/classes.js'
+import { decodeValue } from '../runtime/codec/value.js'
+import type { HostContext } from '../runtime/host/host.js'
+import { fail, reply } from '../runtime/host/hosted-actor.js'
+import type { Deferral } from '../runtime/mailbox/deferral.js'
+import type { Inlet } from '../runtime/mailbox/inlet.js'
+import { STATUS } from '../runtime/mailbox/lane.js'
+import { CacheChecks } from './cache-checks.js'
+import type { DescribedBridge } from './descriptor.js'
+import type { Membership, MembershipEvent } from './membership.js'
+import { PeerRequests } from './peer-requests.js'
+import { createMembership } from './transports.js'
+
+class Bridge {
+  readonly #membership: Membership
+  readonly #requests: PeerRequests
+  readonly #checks: CacheChecks
+  readonly #listeners = new Set<MessagePort>()
+
+  constructor(context: ActorContext & HostContext, { settings, connectTimeoutMs, failureTimeoutMs }: BridgeArguments) {
+    const bridge = settings as DescribedBridge // what the descriptor of this module's folder gave
+    const { client } = context.host
+    // Values only pass through, and peers may not name what threads of the application have registered.
+    keepForeignClasses()
+    client.names.hide()
+    const membership = this.#membership = createMembership(bridge, {
+      name: context.node, connectTimeoutMs, failureTimeoutMs,
+      handlers: {
+        request: (peer, ticket, timeMs, bytes, start, end) => this.#requests.receive(peer, ticket, timeMs, bytes, start, end),
+        note: () => undefined,
+        event: (event) => this.#tell(event),
+      },
+    })
+    this.#checks = new CacheChecks(membership)
+    this.#requests = new PeerRequests(client, bridge.allow, this.#checks)
+  }
+
+  start(): Promise<void> {
+    return this.#membership.start()
+  }
+
+  stop(): Promise<void> {
+    for (const listener of this.#listeners) listener.close()
+    return this.#membership.stop()
+  }
+
+  receive(inlet: Inlet): void {
+    try {
+      switch (inlet.code) {
+        case TO_BRIDGE.request: return this.#pass(inlet)
+        case TO_BRIDGE.check: return this.#check(inlet)
+        case TO_BRIDGE.peers: return reply(inlet, this.#membership.peers() satisfies NodePeer[])
+        default: return inlet.finish(STATUS.undefined)
+      }
+    } catch (error) {
+      fail(inlet, error)
+    }
+  }
+
+  /** Somebody listens to nodes coming and going. */
+  connect(port: MessagePort): void {
+    this.#listeners.add(port)
+    port.on('close', () => this.#listeners.delete(port))
+    port.unref()
+  }
+
+  /** Sends a request of a thread of this node to another node, and its answer back. */
+  #pass(inlet: Inlet): void {
+    const { bytes, start, aEnd, bEnd } = inlet
+    const node = bytes.toString('utf8', start, aEnd)
+    // It is settled in a later turn.
+    let deferral: Deferral | undefined
+    this.#membership.want(node)
+    this.#membership.peer(node).send(bytes, aEnd, bEnd, timeLeft(inlet), (error, answer, from, to) => {
+      if (error !== undefined) fail(deferral!, error)
+      else deferral!.finishWith(answer[from] === ANSWER.value ? STATUS.value : STATUS.error, answer, from + 1, to)
+    })
+    deferral = inlet.defer()
+  }
+
+  #check(inlet: Inlet): void {
+    const [cache, withinMs] = decodeValue(inlet.bytes, inlet.start, inlet.aEnd) as [string, number]
+    const deferral = inlet.defer()
+    this.#requests.cacheNamed(cache, true)
+      .then((handle) => this.#checks.check(handle, withinMs))
+      .then(() => reply(deferral, undefined), (error: unknown) => fail(deferral, error))
+  }
+
+  #tell(event: MembershipEvent): void {
+    for (const listener of this.#listeners) listener.postMessage(event)
+  }
+}
+
+/** How long the caller still waits, in milliseconds. */
+function timeLeft({ hasDeadline, deadline }: Inlet): number {
+  return hasDeadline ? Math.max(0, (deadline - nowMsWord(monotonicMs())) | 0) : DEADLINELESS_MS
+}
+
+defineRawActor<Bridge>('bridge', import.meta.url, {
+  async init(context, args) {
+    const bridge = new Bridge(context as ActorContext & HostContext, args as BridgeArguments)
+    await bridge.start()
+    return bridge
+  },
+  receive: (bridge, inlet) => bridge.receive(inlet),
+  connect: (bridge, port) => bridge.connect(port),
+  stop: (bridge) => bridge.stop(),
+})

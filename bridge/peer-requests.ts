@@ -1,0 +1,133 @@
+/**
+ * What peers ask of this node's caches: each request is checked, carried out by the same code as a handle's call, and answered once. What a
+ * peer sends is decoded within the limits of the codec, and nothing that it sends runs code of the application on this thread.
+ */
+import '../actors/action-list.js'
+import { publicActions } from '../actors/action-codes.js'
+import type { Action } from '../actors/action.js'
+import { callerOf, type Cache } from '../actors/cache.js'
+import { CacheDirectory } from '../actors/cache-directory.js'
+import type { Caller } from '../actors/caller.js'
+import { readRequest, writeError, writeResult, type CheckReply, type NodeRequest, type RemoteCall } from '../actors/cluster/wire.js'
+import { matchesAny, type NamePattern } from '../actors/name-patterns.js'
+import { DEADLINELESS_MS } from '../runtime/actor.js'
+import type { Client } from '../runtime/client.js'
+import { Scratch } from '../runtime/codec/scratch.js'
+import { CacheError, errorCode, invalidArgument } from '../runtime/errors.js'
+import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
+import type { Peer } from './peer.js'
+
+/** Actions that peers may have carried out here: those on keys, and those that are merged over all nodes. */
+const OFFERED = new Map<string, Action>(publicActions().filter(({ keyed, merge, isOffered }) => keyed === true || merge !== undefined || isOffered === true).map((action) => [action.name, action]))
+
+export class PeerRequests {
+  readonly #node: string
+  readonly #allow: readonly NamePattern[] | undefined
+  readonly #checks: CacheChecks
+  readonly #directory: CacheDirectory
+  readonly #scratch = new Scratch()
+  #refreshing: Promise<void> | undefined
+
+  /** @param allow what the names of functions have to match that peers may call; `undefined`: every name */
+  constructor(client: Client, allow: readonly NamePattern[] | undefined, checks: CacheChecks) {
+    this.#node = client.node
+    this.#allow = allow
+    this.#checks = checks
+    this.#directory = new CacheDirectory(client, false)
+  }
+
+  /**
+   * The handle of a cache of this node. Throws `ERR_NO_CACHE`.
+   *
+   * @param isStarting whether it is known to be there, though it has not started yet as a whole
+   */
+  async cacheNamed(name: string, isStarting: boolean): Promise<Cache<unknown>> {
+    let cache = this.#directory.named(name)
+    if (cache === undefined && (isStarting || this.#directory.isStale)) {
+      await this.#refresh()
+      cache = this.#directory.named(name)
+    }
+    if (cache === undefined) throw this.#noCache(name)
+    return cache
+  }
+
+  receive(peer: Peer, ticket: number, timeMs: number, bytes: Buffer, start: number, end: number): void {
+    let request: NodeRequest
+    try {
+      request = readRequest(bytes, start, end)
+    } catch (error) {
+      return this.#fail(peer, ticket, error)
+    }
+    // A cache that is known is called in this turn: requests of a peer are carried out in order.
+    const cache = this.#directory.named(request.cache)
+    if (cache !== undefined) return this.#begin(peer, ticket, timeMs, request, cache)
+    this.cacheNamed(request.cache, false).then(
+      (found) => this.#begin(peer, ticket, timeMs, request, found),
+      (error: unknown) => request.kind === 'check' && errorCode(error) === 'ERR_NO_CACHE' ? this.#answer(peer, ticket, this.#checkReply(peer, request, undefined)) : this.#fail(peer, ticket, error),
+    )
+  }
+
+  #begin(peer: Peer, ticket: number, timeMs: number, request: NodeRequest, cache: Cache<unknown>): void {
+    if (request.kind === 'check') return this.#answer(peer, ticket, this.#checkReply(peer, request, cache))
+    let result: unknown
+    try {
+      result = this.#carryOut(callerOf(cache), request, timeMs)
+    } catch (error) {
+      return this.#fail(peer, ticket, error)
+    }
+    Promise.resolve(result).then((value) => this.#answer(peer, ticket, value), (error: unknown) => this.#fail(peer, ticket, this.#seenFromAfar(error, request.cache)))
+  }
+
+  #carryOut(caller: Caller, { cache, action: name, args, options }: RemoteCall, timeMs: number): unknown {
+    const action = OFFERED.get(name)
+    if (action === undefined) throw invalidArgument(`node '${this.#node}' does not let other nodes call '${name.slice(0, 64)}'`)
+    if (args.length > action.arity || 'signal' in options || 'timeout' in options) throw invalidArgument(`not a call of ${name}`)
+    // It is on its way only while this node has it.
+    if (caller.cluster === null) throw this.#noCache(cache)
+    if (action.functionAt !== undefined) this.#refuseForbidden(args[action.functionAt])
+    const positional = [...args, ...Array<undefined>(action.arity - args.length).fill(undefined)]
+    const own = timeMs >= UNLIMITED_MS ? options : { ...options, timeout: timeMs }
+    try {
+      return action.call(caller, ...[...positional, own] as never[])
+    } catch (error) {
+      throw this.#seenFromAfar(error, cache)
+    }
+  }
+
+  #refuseForbidden(name: unknown): void {
+    if (this.#allow === undefined || (typeof name === 'string' && matchesAny(name, this.#allow))) return
+    throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${this.#node}' does not let other nodes call the function '${String(name)}'; its bridge's option allow says which`, { function: String(name), node: this.#node })
+  }
+
+  #checkReply(peer: Peer, { cache: name, fingerprint }: Extract<NodeRequest, { kind: 'check' }>, cache: Cache<unknown> | undefined): CheckReply {
+    this.#checks.heard(name, peer.name, fingerprint)
+    return cache === undefined ? null : fingerprintOfCache(cache)
+  }
+
+  async #refresh(): Promise<void> {
+    this.#refreshing ??= this.#directory.refresh().finally(() => (this.#refreshing = undefined))
+    await this.#refreshing
+  }
+
+  #answer(peer: Peer, ticket: number, result: unknown): void {
+    writeResult(result, this.#scratch)
+    peer.reply(ticket, this.#scratch.bytes, 0, this.#scratch.end)
+  }
+
+  #fail(peer: Peer, ticket: number, error: unknown): void {
+    writeError(error, this.#scratch)
+    peer.reply(ticket, this.#scratch.bytes, 0, this.#scratch.end)
+  }
+
+  /** Whoever asked has not stopped: it is this node that does not run the cache any more. */
+  #seenFromAfar(error: unknown, cache: string): unknown {
+    return errorCode(error) === 'ERR_STOPPED' ? this.#noCache(cache, error) : error
+  }
+
+  #noCache(cache: string, cause?: unknown): CacheError {
+    return new CacheError('ERR_NO_CACHE', `node '${this.#node}' does not run the cache '${cache}' with other nodes`, { cache, node: this.#node, cause })
+  }
+}
+
+/** From here on there was no deadline. */
+const UNLIMITED_MS = DEADLINELESS_MS / 2
