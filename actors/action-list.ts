@@ -17,6 +17,7 @@ import { getAndUpdate } from './actions/get-and-update.js'
 import { getMany } from './actions/get-many.js'
 import { get } from './actions/get.js'
 import { importEntries } from './actions/import.js'
+import { importPart } from './actions/import-part.js'
 import { importRecords } from './actions/import-records.js'
 import { incr } from './actions/incr.js'
 import { inspect } from './actions/inspect.js'
@@ -28,6 +29,7 @@ import { loaded } from './actions/loaded.js'
 import { load } from './actions/load.js'
 import { lock } from './actions/lock.js'
 import { persist } from './actions/persist.js'
+import { pickPart } from './actions/pick-part.js'
 import { prune } from './actions/prune.js'
 import { purge } from './actions/purge.js'
 import { putBatch, putMany } from './actions/put-many.js'
@@ -46,6 +48,7 @@ import { touch } from './actions/touch.js'
 import { transaction } from './actions/transaction.js'
 import { trim } from './actions/trim.js'
 import { ttl } from './actions/ttl.js'
+import { walkPart } from './actions/walk-part.js'
 import { warm } from './actions/warm.js'
 import { update } from './actions/update.js'
 
@@ -56,6 +59,6 @@ export const ACTIONS: readonly Action[] = [
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse, storeMade]
+const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse, storeMade, walkPart, pickPart, importPart]
 
 numberActions(ACTIONS, INTERNAL)

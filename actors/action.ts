@@ -78,13 +78,13 @@ export interface Action {
    */
   claim?(shard: Shard, request: Request): Claim | undefined
   /** In a cluster: what its results on several nodes are as one. One that has it is about the whole cache, on all nodes. */
-  merge?(results: readonly unknown[]): unknown
+  readonly merge?: (results: readonly unknown[]) => unknown
   /** In a cluster: carries out a call that is not simply for the owner of a key, or for all nodes. */
-  spread?(call: RoutedCall): unknown
+  readonly spread?: (call: RoutedCall) => unknown
   /** Which of its arguments is the key. Default the first. */
   readonly keyAt?: number
   /** The keys that it is about, if that is not one. */
-  keysIn?(args: readonly unknown[]): unknown[]
+  readonly keysIn?: (args: readonly unknown[]) => unknown[]
   /** Other nodes may have it carried out here, although it is neither keyed nor merged. */
   readonly isOffered?: boolean
   /** Which of its arguments names a function. */

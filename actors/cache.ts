@@ -176,6 +176,12 @@ class Handle {
     return found === 1
   }
 
+  nodeOf(key: unknown): string {
+    const caller = this.#caller
+    caller.key(key)
+    return caller.cluster?.ownerOf(caller) ?? caller.client.node
+  }
+
   stream(options?: unknown): AsyncGenerator<unknown, void, undefined> {
     return openStream(this.#caller, options)
   }
@@ -186,12 +192,6 @@ class Handle {
 
   // Not every path waits: an error of the arguments has to become a rejection too.
   // eslint-disable-next-line @typescript-eslint/require-await
-  nodeOf(key: unknown): string {
-    const caller = this.#caller
-    caller.key(key)
-    return caller.cluster?.ownerOf(caller) ?? caller.client.node
-  }
-
   async ask(message: unknown, options: AskOptions = {}): Promise<unknown> {
     const [action, args] = this.#parse(message)
     if (typeof options !== 'object' || (options as unknown) === null) throw invalidArgument('the options of ask are an object with timeout and signal')
@@ -262,7 +262,8 @@ function perform(action: Action, caller: Caller, args: unknown[]): unknown {
   return result
 }
 
-/** As a method, which may not return anything but a promise. */
+/** As a method, which rejects and never throws. */
+// eslint-disable-next-line @typescript-eslint/require-await
 async function routedMethod(caller: Caller, action: Action, args: unknown[]): Promise<unknown> {
   return perform(action, caller, args)
 }

@@ -16,7 +16,7 @@ export async function* filteredBatches(caller: Caller, name: string, { entries, 
   for (let shard = 0; shard < caller.shardCount; shard++) {
     let cursor = 0
     do {
-      const [next, found] = await ask(caller, shard, [name, cursor, entries, values], patience.step)
+      const [next, found] = await scanShard(caller, shard, [name, cursor, entries, values], patience.step)
       cursor = next
       unpackRecords(found, batch)
       yield batch
@@ -28,7 +28,7 @@ export async function* filteredBatches(caller: Caller, name: string, { entries, 
 /** As `filteredBatches`, in the order of keys. */
 export async function* orderedFilteredBatches(caller: Caller, name: string, walk: WalkOptions): AsyncGenerator<ScanBatch, void, undefined> {
   // Also in an empty cache a function that nobody knows is an error.
-  await ask(caller, 0, [name, 0, 1, false, NO_KEYS], walk.patience.step)
+  await scanShard(caller, 0, [name, 0, 1, false, NO_KEYS], walk.patience.step)
   const keys = (await collectKeys(caller, true, walk.patience)).merged()
   const batch = new ScanBatch()
   let most = Math.min(walk.entries, FIRST_KEYS)
@@ -94,7 +94,7 @@ async function askForKeys(caller: Caller, shard: number, name: string, keys: Scr
   const packed = keys.bytes.subarray(0, keys.end)
   const pieces: Uint8Array[] = []
   for (let from = 0; from < packed.length;) {
-    const [next, found] = await ask(caller, shard, [name, from, entries, values, packed], patience.step)
+    const [next, found] = await scanShard(caller, shard, [name, from, entries, values, packed], patience.step)
     from = next
     pieces.push(found)
     patience.check()
@@ -102,7 +102,8 @@ async function askForKeys(caller: Caller, shard: number, name: string, keys: Scr
   return pieces
 }
 
-function ask(caller: Caller, shard: number, request: ScanRequest, options: WalkOptions['patience']['step']): Promise<ScanReply> {
+/** One step: asks a shard for entries that its function wants. */
+export function scanShard(caller: Caller, shard: number, request: ScanRequest, options: WalkOptions['patience']['step']): Promise<ScanReply> {
   caller.noKey()
   caller.rest(request)
   return caller.sendTo(shard, scan, options) as Promise<ScanReply> // what the shard's part of `scan` returns

@@ -1,6 +1,6 @@
 /**
- * Stores entries with the times that they bring, several in a message: packs them by shard, and keeps a bounded number of bytes on
- * the way to the shards.
+ * Stores entries with the times that they bring, several in a message: packs them by shard, and by node where other nodes own them, and keeps
+ * a bounded number of bytes on the way.
  *
  * A message that fails ends the import; what was on its way then is stored or not.
  */
@@ -8,8 +8,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { CacheError, errorCode } from '../runtime/errors.js'
 import { appendRecord } from '../runtime/table/records.js'
+import { readTimeout } from '../runtime/actor.js'
+import { importPart } from './actions/import-part.js'
 import { importRecords } from './actions/import-records.js'
 import type { Caller } from './caller.js'
+import type { Cluster } from './cluster/cluster.js'
 import type { Patience } from './patience.js'
 
 /** Bytes of a message: as many entries as a shard stores in half a millisecond or so, and a fraction of the mailbox. */
@@ -17,18 +20,32 @@ function batchBytesOf(caller: Caller): number {
   return Math.min(1 << 16, caller.config.mailbox.bytes >> 3)
 }
 
-/** Messages on their way to each shard, most of the time. */
+/** Messages on their way to each shard and node, most of the time. */
 const IN_FLIGHT = 4
 
-/** Entries on their way into messages, by shard. A message is handed to `onFull` as soon as it is large enough. */
+/** Records of entries, for one shard of this node, or for another node. */
+export interface Records {
+  /** `undefined`: this one. */
+  readonly node: string | undefined
+  readonly shard: number
+  readonly bytes: Buffer
+}
+
+/** Entries on their way into messages, by shard, and by node where they belong to others. A message is handed to `onFull` as soon as it is large enough. */
 export class RecordBatches {
   readonly #caller: Caller
   readonly #batchBytes: number
   readonly #batches: Scratch[]
-  readonly #onFull: (shard: number, records: Buffer) => void
+  /** By node. */
+  readonly #others = new Map<string, Scratch>()
+  readonly #cluster: Cluster | null
+  readonly #key = { scratch: { bytes: Buffer.alloc(0) as Buffer }, keyStart: 0, keyEnd: 0 }
+  readonly #onFull: (records: Records) => void
 
-  constructor(caller: Caller, onFull: (shard: number, records: Buffer) => void) {
+  /** @param routes whether entries go to the nodes that own them; otherwise all stay here */
+  constructor(caller: Caller, routes: boolean, onFull: (records: Records) => void) {
     this.#caller = caller
+    this.#cluster = routes ? caller.cluster : null
     this.#batchBytes = batchBytesOf(caller)
     this.#batches = caller.readers.map(() => new Scratch(this.#batchBytes))
     this.#onFull = onFull
@@ -36,20 +53,40 @@ export class RecordBatches {
 
   /** Adds an entry, encoded; see `appendRecord`. */
   add(keyBytes: Buffer, keyStart: number, keyEnd: number, valueBytes: Buffer, valueStart: number, valueEnd: number, modifiedMs: number, expiresMs: number, durationMs: number): void {
-    const shard = this.#caller.shardOfKey(keyBytes, keyStart, keyEnd)
-    const batch = this.#batches[shard]!
-    if (batch.end > 0 && batch.end + keyEnd - keyStart + valueEnd - valueStart > this.#batchBytes) this.#close(shard)
+    const node = this.#ownerOf(keyBytes, keyStart, keyEnd)
+    const shard = node === undefined ? this.#caller.shardOfKey(keyBytes, keyStart, keyEnd) : 0
+    const batch = node === undefined ? this.#batches[shard]! : this.#batchOf(node)
+    if (batch.end > 0 && batch.end + keyEnd - keyStart + valueEnd - valueStart > this.#batchBytes) this.#close(batch, node, shard)
     appendRecord(batch, keyBytes, keyStart, keyEnd, valueBytes, valueStart, valueEnd, modifiedMs, expiresMs, durationMs)
   }
 
   /** Hands on what is left. */
   flush(): void {
-    for (let shard = 0; shard < this.#batches.length; shard++) if (this.#batches[shard]!.end > 0) this.#close(shard)
+    for (const [shard, batch] of this.#batches.entries()) if (batch.end > 0) this.#close(batch, undefined, shard)
+    for (const [node, batch] of this.#others) if (batch.end > 0) this.#close(batch, node, 0)
   }
 
-  #close(shard: number): void {
-    const batch = this.#batches[shard]!
-    this.#onFull(shard, Buffer.from(batch.bytes.subarray(0, batch.end)))
+  /** The other node that owns the key; `undefined` if this one does. */
+  #ownerOf(bytes: Buffer, keyStart: number, keyEnd: number): string | undefined {
+    if (this.#cluster === null) return undefined
+    const key = this.#key
+    key.scratch.bytes = bytes
+    key.keyStart = keyStart
+    key.keyEnd = keyEnd
+    const owner = this.#cluster.ownerOf(key)
+    return owner === this.#cluster.self ? undefined : owner
+  }
+
+  #batchOf(node: string): Scratch {
+    const known = this.#others.get(node)
+    if (known !== undefined) return known
+    const batch = new Scratch(this.#batchBytes)
+    this.#others.set(node, batch)
+    return batch
+  }
+
+  #close(batch: Scratch, node: string | undefined, shard: number): void {
+    this.#onFull({ node, shard, bytes: Buffer.from(batch.bytes.subarray(0, batch.end)) })
     batch.reset()
   }
 }
@@ -59,7 +96,7 @@ export class Importer {
   readonly #patience: Patience
   readonly #mostInFlight: number
   /** Messages that a mailbox refused for the time being. */
-  readonly #refused: { readonly shard: number; readonly records: Buffer }[] = []
+  readonly #refused: Records[] = []
   #inFlight = 0
   #imported = 0
   #failure: { readonly error: unknown } | undefined
@@ -70,7 +107,7 @@ export class Importer {
   constructor(caller: Caller, patience: Patience) {
     this.#caller = caller
     this.#patience = patience
-    this.#mostInFlight = IN_FLIGHT * batchBytesOf(caller) * caller.shardCount
+    this.#mostInFlight = IN_FLIGHT * batchBytesOf(caller) * (caller.shardCount + (caller.cluster?.nodes.length ?? 0))
   }
 
   /** How many entries the shards have stored so far. */
@@ -83,17 +120,17 @@ export class Importer {
     return this.#inFlight > this.#mostInFlight || this.#refused.length > 0 || this.#failure !== undefined
   }
 
-  /** Sends one message: records of entries of this shard. */
-  send(shard: number, records: Buffer): void {
+  /** Sends one message. */
+  send(records: Records): void {
     if (this.#failure !== undefined) return
-    if (this.#refused.length > 0 || !this.#trySend(shard, records)) this.#refused.push({ shard, records })
+    if (this.#refused.length > 0 || !this.#trySend(records)) this.#refused.push(records)
   }
 
   /** Waits until there is room for more. Rejects with the first error of a message. */
   async room(): Promise<void> {
     for (;;) {
       this.#failIfImpatient()
-      while (this.#failure === undefined && this.#refused.length > 0 && this.#trySend(this.#refused[0]!.shard, this.#refused[0]!.records)) this.#refused.shift()
+      while (this.#failure === undefined && this.#refused.length > 0 && this.#trySend(this.#refused[0]!)) this.#refused.shift()
       this.#throwFailure()
       if (!this.isFull) return
       await this.#progress()
@@ -112,13 +149,11 @@ export class Importer {
   }
 
   /** Whether the message was sent; false if the mailbox has no room. */
-  #trySend(shard: number, records: Buffer): boolean {
-    const { length } = records
+  #trySend(records: Records): boolean {
+    const { length } = records.bytes
     let answer: Promise<unknown>
     try {
-      this.#caller.noKey()
-      this.#caller.restBytes(records)
-      answer = this.#caller.sendTo(shard, importRecords, this.#patience.step)
+      answer = this.#send(records)
     } catch (error) {
       if (errorCode(error) === 'ERR_MAILBOX_FULL' && this.#inFlight > 0) return false
       this.#failure ??= { error }
@@ -134,6 +169,15 @@ export class Importer {
       this.#onAnswer?.()
     })
     return true
+  }
+
+  #send({ node, shard, bytes }: Records): Promise<unknown> {
+    const { step } = this.#patience
+    const caller = this.#caller
+    if (node !== undefined) return caller.cluster!.call(node, importPart.name, [bytes], {}, readTimeout({ timeout: step.timeout }), step.signal)
+    caller.noKey()
+    caller.restBytes(bytes)
+    return caller.sendTo(shard, importRecords, step)
   }
 
   #failIfImpatient(): void {

@@ -262,7 +262,7 @@ export async function attachCache<V = unknown>(descriptor: CacheDescriptor): Pro
       throw new CacheError('ERR_INVALID_OPTION', 'an attachment is made on the thread that started the cache')
     },
   }, description)
-  await callerOf(cache as Cache<unknown>).cluster?.ready
+  await callerOf(cache).cluster?.ready
   adoptCache(node.client, cache, description)
   return cache
 }

@@ -1,6 +1,6 @@
 /**
- * Walks on which a function chooses the entries that a thread of the application has registered: they come from shared memory, as in
- * `walk.ts`, and go to that thread, a part of a batch at a time. The function may be asynchronous.
+ * Walks on which a function chooses the entries that a thread of the application has registered: they come from shared memory and from other
+ * nodes, as in `walk.ts`, and go to that thread, a part of a batch at a time. The function may be asynchronous.
  */
 import { Scratch } from '../runtime/codec/scratch.js'
 import { appendRecord } from '../runtime/table/records.js'
@@ -10,16 +10,15 @@ import { currentScope } from './call-scope.js'
 import { bounded } from './deadline.js'
 import type { FilterReply } from './filter-slice.js'
 import { callFunction } from './function-call.js'
-import { isExpired, orderedBatches, tableBatches, type WalkOptions } from './walk.js'
+import { isExpired, type WalkOptions } from './walk.js'
 
 /** Entries that are sent before it is known how long the function takes. */
 const FIRST_ENTRIES = 64
 
-/** The entries for which the function of that name returns something true, in the order of the cache. */
-export async function* registeredBatches(caller: Caller, name: string, walk: WalkOptions): AsyncGenerator<ScanBatch, void, undefined> {
+/** The entries of batches for which the function of that name returns something true, in their order. */
+export async function* registeredBatches(caller: Caller, name: string, walk: WalkOptions, batches: AsyncGenerator<ScanBatch, void, undefined>): AsyncGenerator<ScanBatch, void, undefined> {
   const filter = new Filter(caller, name, walk)
-  const whole = { ...walk, values: true }
-  for await (const batch of caller.config.ordered ? orderedBatches(caller, whole) : tableBatches(caller, whole)) {
+  for await (const batch of batches) {
     await filter.keepChosen(batch)
     yield batch
   }

@@ -11,6 +11,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { decodeKey } from '../runtime/codec/key.js'
 import { ScanBatch } from '../runtime/table/scan-batch.js'
 import type { Caller } from './caller.js'
+import { clusterBatches } from './cluster/cluster-walk.js'
 import { KeyRuns } from './key-runs.js'
 import type { Patience } from './patience.js'
 
@@ -23,6 +24,11 @@ export interface WalkOptions {
   /** Whether values are copied too. */
   readonly values: boolean
   readonly patience: Patience
+}
+
+/** Whether a walk goes over all nodes, where the cache has several. */
+export interface Reach {
+  readonly everywhere: boolean
 }
 
 /** All entries, expired ones too, in no order. */
@@ -55,11 +61,13 @@ export async function* orderedBatches(caller: Caller, { entries, values, patienc
   yield batch
 }
 
-/** Visits all entries, without values, until `visit` returns `'stop'`. The batch is good during the visit only. */
+/** Visits all entries, of this node or of all, without values, until `visit` returns `'stop'`. The batch is good during the visit only. */
 export async function scanEntries(
-  caller: Caller, { expired, patience }: { expired: boolean; patience: Patience }, visit: (batch: ScanBatch, index: number) => 'stop' | void,
+  caller: Caller, { expired, patience, everywhere }: { expired: boolean; patience: Patience } & Reach, visit: (batch: ScanBatch, index: number) => 'stop' | void,
 ): Promise<void> {
-  for await (const batch of tableBatches(caller, { entries: BATCH_ENTRIES, values: false, patience })) {
+  const { cluster } = caller
+  const walk: WalkOptions = { entries: BATCH_ENTRIES, values: false, patience }
+  for await (const batch of cluster === null || !everywhere ? tableBatches(caller, walk) : clusterBatches(caller, cluster, undefined, walk)) {
     const now = caller.clock.now()
     for (let index = 0; index < batch.count; index++) {
       if (!expired && isExpired(batch, index, now)) continue
@@ -68,10 +76,10 @@ export async function scanEntries(
   }
 }
 
-/** The keys of a cache, with or without those of expired entries, to be taken out in order. */
+/** The keys of a cache on this node, with or without those of expired entries, to be taken out in order. */
 export async function collectKeys(caller: Caller, expired: boolean, patience: Patience): Promise<KeyRuns> {
   const keys = new KeyRuns()
-  await scanEntries(caller, { expired, patience }, (batch, index) => keys.add(keyAt(batch, index)))
+  await scanEntries(caller, { expired, patience, everywhere: false }, (batch, index) => keys.add(keyAt(batch, index)))
   return keys
 }
 

@@ -7,10 +7,9 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { TO_BRIDGE, type BridgeArguments } from '../actors/cluster/bridge-address.js'
-import type { NodePeer } from '../actors/cluster/bridge-client.js'
+import type { ListenFrom, NodePeer } from '../actors/cluster/bridge-client.js'
 import { ANSWER } from '../actors/cluster/wire.js'
-import { defineRawActor, type ActorContext } from '../runtime/actor.js'
-import { DEADLINELESS_MS } from '../runtime/actor.js'
+import { DEADLINELESS_MS, defineRawActor, type ActorContext } from '../runtime/actor.js'
 import { monotonicMs, nowMsWord } from '../runtime/clock.js'
 import { keepForeignClasses } from '../runtime/codec/classes.js'
 import { decodeValue } from '../runtime/codec/value.js'
@@ -25,11 +24,15 @@ import type { Membership, MembershipEvent } from './membership.js'
 import { PeerRequests } from './peer-requests.js'
 import { createMembership } from './transports.js'
 
+const RECENT_EVENTS = 256
+
 class Bridge {
   readonly #membership: Membership
   readonly #requests: PeerRequests
   readonly #checks: CacheChecks
   readonly #listeners = new Set<MessagePort>()
+  /** The last events, for those who began to listen before they were known here. */
+  #recent: { readonly event: MembershipEvent; readonly atMs: number }[] = []
 
   constructor(context: ActorContext & HostContext, { settings, connectTimeoutMs, failureTimeoutMs }: BridgeArguments) {
     const bridge = settings as DescribedBridge // what the descriptor of this module's folder gave
@@ -71,9 +74,12 @@ class Bridge {
     }
   }
 
-  /** Somebody listens to nodes coming and going. */
+  /** Somebody listens to nodes coming and going, from the time on that comes first through the port. */
   connect(port: MessagePort): void {
-    this.#listeners.add(port)
+    port.on('message', ({ sinceMs }: ListenFrom) => {
+      this.#listeners.add(port)
+      for (const { event, atMs } of this.#recent) if (atMs >= sinceMs) port.postMessage(event)
+    })
     port.on('close', () => this.#listeners.delete(port))
     port.unref()
   }
@@ -82,14 +88,14 @@ class Bridge {
   #pass(inlet: Inlet): void {
     const { bytes, start, aEnd, bEnd } = inlet
     const node = bytes.toString('utf8', start, aEnd)
-    // It is settled in a later turn.
-    let deferral: Deferral | undefined
+    const answered: { by?: Deferral } = {}
     this.#membership.want(node)
+    // It is settled in a later turn, when there is a deferral: before that the bytes are needed.
     this.#membership.peer(node).send(bytes, aEnd, bEnd, timeLeft(inlet), (error, answer, from, to) => {
-      if (error !== undefined) fail(deferral!, error)
-      else deferral!.finishWith(answer[from] === ANSWER.value ? STATUS.value : STATUS.error, answer, from + 1, to)
+      if (error !== undefined) fail(answered.by!, error)
+      else answered.by!.finishWith(answer[from] === ANSWER.value ? STATUS.value : STATUS.error, answer, from + 1, to)
     })
-    deferral = inlet.defer()
+    answered.by = inlet.defer()
   }
 
   #check(inlet: Inlet): void {
@@ -101,6 +107,7 @@ class Bridge {
   }
 
   #tell(event: MembershipEvent): void {
+    this.#recent = [...this.#recent.slice(1 - RECENT_EVENTS), { event, atMs: monotonicMs() }]
     for (const listener of this.#listeners) listener.postMessage(event)
   }
 }

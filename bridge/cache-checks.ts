@@ -15,6 +15,9 @@ import type { Membership } from './membership.js'
 /** How soon a node is asked again that does not run the cache yet, in milliseconds. */
 const AGAIN_MS = 25
 
+/** A node that starts a cache at the same moment may have asked, and given up, so long before this one began to ask. */
+const HEARD_BEFORE_MS = 1000
+
 /** Checks that are remembered of caches that do not run here yet. */
 const MAX_HEARD = 10_000
 
@@ -59,7 +62,7 @@ export class CacheChecks {
   async #checkNode(cache: Cache<unknown>, node: string, untilMs: number, given: AbortSignal): Promise<void> {
     const own = fingerprintOfCache(cache)
     const { name } = cache
-    const sinceMs = monotonicMs()
+    const sinceMs = monotonicMs() - HEARD_BEFORE_MS
     for (let last: CacheError | undefined; ;) {
       const leftMs = untilMs - monotonicMs()
       if (leftMs <= 0) throw last ?? unreachable(node)

@@ -3,7 +3,7 @@
  * peer sends is decoded within the limits of the codec, and nothing that it sends runs code of the application on this thread.
  */
 import '../actors/action-list.js'
-import { publicActions } from '../actors/action-codes.js'
+import { numberedActions } from '../actors/action-codes.js'
 import type { Action } from '../actors/action.js'
 import { callerOf, type Cache } from '../actors/cache.js'
 import { CacheDirectory } from '../actors/cache-directory.js'
@@ -18,7 +18,7 @@ import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
 import type { Peer } from './peer.js'
 
 /** Actions that peers may have carried out here: those on keys, and those that are merged over all nodes. */
-const OFFERED = new Map<string, Action>(publicActions().filter(({ keyed, merge, isOffered }) => keyed === true || merge !== undefined || isOffered === true).map((action) => [action.name, action]))
+const OFFERED = new Map<string, Action>(numberedActions().filter(({ keyed, merge, isOffered }) => keyed === true || merge !== undefined || isOffered === true).map((action) => [action.name, action]))
 
 export class PeerRequests {
   readonly #node: string
@@ -95,8 +95,9 @@ export class PeerRequests {
   }
 
   #refuseForbidden(name: unknown): void {
-    if (this.#allow === undefined || (typeof name === 'string' && matchesAny(name, this.#allow))) return
-    throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${this.#node}' does not let other nodes call the function '${String(name)}'; its bridge's option allow says which`, { function: String(name), node: this.#node })
+    // What is no name is refused by the action, unless it needs none.
+    if (this.#allow === undefined || typeof name !== 'string' || matchesAny(name, this.#allow)) return
+    throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${this.#node}' does not let other nodes call the function '${name}'; its bridge's option allow says which`, { function: name, node: this.#node })
   }
 
   #checkReply(peer: Peer, { cache: name, fingerprint }: Extract<NodeRequest, { kind: 'check' }>, cache: Cache<unknown> | undefined): CheckReply {

@@ -6,7 +6,11 @@ import { appendRecord } from '../../runtime/table/records.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
 import { Patience } from '../patience.js'
-import { isExpired, tableBatches } from '../walk.js'
+import { readTimeout } from '../../runtime/actor.js'
+import { clusterBatches } from '../cluster/cluster-walk.js'
+import { isExpired, tableBatches, type WalkOptions } from '../walk.js'
+import { sum } from './clear.js'
+import { size } from './size.js'
 import { sync } from './sync.js'
 
 /** How far a dump or a load has come. */
@@ -51,20 +55,22 @@ export const dump: Action = {
     const file = readPath(path, 'dump')
     const report = readProgress(options?.onProgress)
     caller.refuseIfStopped()
-    const written = write(caller, file, report, Patience.ofAll(options))
+    const written = write(caller, file, report, Patience.ofAll(options), options?.local === true)
     if (!caller.telling) return written
     written.catch(() => undefined)
     return true
   },
 }
 
-async function write(caller: Caller, path: string, report: (progress: Progress) => void, patience: Patience): Promise<{ entries: number; bytes: number }> {
+async function write(caller: Caller, path: string, report: (progress: Progress) => void, patience: Patience, local: boolean): Promise<{ entries: number; bytes: number }> {
   const writer = await begin(caller, path, patience)
   try {
-    const total = caller.readers.reduce((sum, { entries }) => sum + entries, 0)
+    const total = await totalOf(caller, patience, local)
     let block = await writer.block()
     let entries = 0
-    for await (const batch of tableBatches(caller, { entries: BATCH_ENTRIES, values: true, patience })) {
+    const { cluster } = caller
+    const walk: WalkOptions = { entries: BATCH_ENTRIES, values: true, patience }
+    for await (const batch of cluster === null || local ? tableBatches(caller, walk) : clusterBatches(caller, cluster, undefined, walk)) {
       const now = caller.clock.now()
       const { bytes } = batch.scratch
       for (let index = 0; index < batch.count; index++) {
@@ -86,6 +92,17 @@ async function write(caller: Caller, path: string, report: (progress: Progress) 
     await writer.abandon()
     throw error
   }
+}
+
+/** How many entries there are, as far as the nodes say. */
+async function totalOf(caller: Caller, patience: Patience, local: boolean): Promise<number> {
+  const own = sum(caller.readers.map(({ entries }) => entries))
+  const { cluster } = caller
+  if (cluster === null || local) return own
+  const { timeout, signal } = patience.step
+  // One that fails ends the walk later.
+  const others = await Promise.allSettled(cluster.nodes.slice(1).map((node) => cluster.call(node, size.name, [], {}, readTimeout({ timeout }), signal)))
+  return others.reduce((total, end) => total + (end.status === 'fulfilled' ? end.value as number : 0), own)
 }
 
 async function begin(caller: Caller, path: string, patience: Patience): Promise<DumpWriter> {

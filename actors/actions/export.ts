@@ -1,5 +1,6 @@
-/** Over all shards, in shared memory: a walk whose entries are collected. */
+/** Over all shards of all nodes: a walk whose entries are collected. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import { withResult } from '../cluster/cluster-walk.js'
 import type { Entry } from '../entry.js'
 import { Patience } from '../patience.js'
 import { allEntries } from './stream.js'
@@ -23,7 +24,11 @@ export const exportEntries: Action = {
   async call(caller, options?: CallOptions) {
     checkCallOptions(exportEntries, options)
     const entries: unknown[] = []
-    for await (const entry of allEntries(caller, Patience.ofAll(options))) entries.push(entry)
+    try {
+      for await (const entry of allEntries(caller, Patience.ofAll(options), options?.local !== true)) entries.push(entry)
+    } catch (error) {
+      throw withResult(error, entries)
+    }
     return entries
   },
 }

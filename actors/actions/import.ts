@@ -1,12 +1,14 @@
-/** By keys: encodes all entries on the caller's thread, then stores them shard by shard, several in a message. */
+/** By keys: encodes all entries on the caller's thread, then stores them shard by shard, and node by node, several in a message. */
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { MAX_TIME_MS } from '../../runtime/clock.js'
 import { MAX_MODIFIED_MS } from '../../runtime/table/layout.js'
 import type { Key } from '../../runtime/codec/key.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
-import { Importer, RecordBatches } from '../importer.js'
+import { Importer, RecordBatches, type Records } from '../importer.js'
 import { Patience } from '../patience.js'
+import { DEFAULT_TIMEOUT_MS } from '../../runtime/actor.js'
+import { importPart } from './import-part.js'
 import { importRecords } from './import-records.js'
 
 /** An entry to be imported: what `export` returns; without `modified` it is modified now, without `expires` it never expires. */
@@ -38,11 +40,6 @@ declare module '../action.js' {
   }
 }
 
-interface Message {
-  readonly shard: number
-  readonly records: Buffer
-}
-
 export const importEntries: Action = {
   name: 'import', many: true, writes: true, arity: 1, options: [],
   call(caller, entries: unknown, options?: CallOptions) {
@@ -51,32 +48,39 @@ export const importEntries: Action = {
     const { telling } = caller
     // While the entries are read, code of the user's may run, and call this cache.
     caller.telling = false
-    const messages = pack(caller, entries)
+    const messages = pack(caller, entries, options?.local !== true)
     caller.telling = telling
     if (!telling) return caller.order.take({ hashes: undefined, kind: 'write' }, (sent) => store(caller, messages, Patience.ofAll(options), sent))
-    return messages.map(({ shard, records }) => {
-      caller.noKey()
-      caller.restBytes(records)
-      return caller.sendTo(shard, importRecords, options)
-    }).every(Boolean)
+    return messages.map((records) => tell(caller, records, options)).every(Boolean)
   },
+  keysIn: ([entries]) => Array.isArray(entries) ? entries.map((entry: unknown) => (entry as Partial<ImportedEntry<unknown>> | null)?.key) : [],
 }
 
-async function store(caller: Caller, messages: readonly Message[], patience: Patience, sent: () => void): Promise<number> {
+function tell(caller: Caller, { node, shard, bytes }: Records, options: CallOptions | undefined): unknown {
+  if (node !== undefined) {
+    caller.cluster!.call(node, importPart.name, [bytes], {}, DEFAULT_TIMEOUT_MS, undefined).catch(() => undefined)
+    return true
+  }
+  caller.noKey()
+  caller.restBytes(bytes)
+  return caller.sendTo(shard, importRecords, options)
+}
+
+async function store(caller: Caller, messages: readonly Records[], patience: Patience, sent: () => void): Promise<number> {
   const importer = new Importer(caller, patience)
-  for (const { shard, records } of messages) {
+  for (const records of messages) {
     if (importer.isFull) await importer.room()
-    importer.send(shard, records)
+    importer.send(records)
   }
   sent()
   return importer.end()
 }
 
 /** Encodes all entries, or throws what is wrong with one of them. */
-function pack(caller: Caller, entries: unknown): Message[] {
+function pack(caller: Caller, entries: unknown, routes: boolean): Records[] {
   if (typeof entries !== 'object' || entries === null || !(Symbol.iterator in entries)) throw invalidArgument('import needs an array of entries, as export returns them')
-  const messages: Message[] = []
-  const batches = new RecordBatches(caller, (shard, records) => void messages.push({ shard, records }))
+  const messages: Records[] = []
+  const batches = new RecordBatches(caller, routes, (records) => void messages.push(records))
   let index = 0
   for (const entry of entries as Iterable<unknown>) packEntry(caller, entry, index++, batches)
   batches.flush()

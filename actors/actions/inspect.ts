@@ -130,7 +130,7 @@ async function treeOf({ client, description: { id } }: Caller): Promise<TreeNode
 async function expiredKeys(caller: Caller, options: CallOptions | undefined): Promise<unknown[]> {
   const now = caller.clock.now()
   const found: unknown[] = []
-  await scanEntries(caller, { expired: true, patience: Patience.ofAll(options) }, (batch, index) => {
+  await scanEntries(caller, { expired: true, patience: Patience.ofAll(options), everywhere: false }, (batch, index) => {
     const expires = batch.expires[index]!
     if (expires !== 0 && expires <= now) found.push(keyAt(batch, index))
   })

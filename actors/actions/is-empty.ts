@@ -26,7 +26,7 @@ export const isEmpty: Action = {
     await caller.settled(sync, patience.step)
     if (caller.readers.every((reader) => reader.entries === 0)) return true
     let empty = true
-    await scanEntries(caller, { expired: caller.readClock === null, patience }, () => {
+    await scanEntries(caller, { expired: caller.readClock === null, patience, everywhere: false }, () => {
       empty = false
       return 'stop'
     })

@@ -1,9 +1,12 @@
-/** Over all shards, in shared memory: a walk in batches, behind what this handle has sent. */
+/** Over all shards of all nodes: a walk in batches, behind what this handle has sent. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Key } from '../../runtime/codec/key.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import { errorCode } from '../../runtime/errors.js'
+import { withResult } from '../cluster/cluster-walk.js'
+import { KeyRuns } from '../key-runs.js'
 import { Patience } from '../patience.js'
-import { collectKeys, keyAt, scanEntries } from '../walk.js'
+import { keyAt, scanEntries } from '../walk.js'
 import { sync } from './sync.js'
 
 declare module '../action.js' {
@@ -31,15 +34,25 @@ export const keys: Action = {
     await caller.settled(sync, patience.step)
     const expired = caller.readClock === null
     const found: unknown[] = []
-    if (!caller.config.ordered) {
-      await scanEntries(caller, { expired, patience }, (batch, index) => void found.push(keyAt(batch, index)))
-      return found
+    const { ordered } = caller.config
+    const runs = new KeyRuns()
+    let failure: unknown
+    try {
+      await scanEntries(caller, { expired, patience, everywhere: options?.local !== true }, (batch, index) => void (ordered ? runs.add(keyAt(batch, index)) : found.push(keyAt(batch, index))))
+    } catch (error) {
+      if (errorCode(error) !== 'ERR_PARTIAL') throw error
+      failure = error
     }
-    for (const key of (await collectKeys(caller, expired, patience)).merged()) {
-      if (found.push(key) % TURN_KEYS !== 0) continue
-      await nextTurn()
-      patience.check()
-    }
+    if (ordered) await takeOut(runs, found, patience)
+    if (failure !== undefined) throw withResult(failure, found)
     return found
   },
+}
+
+async function takeOut(runs: KeyRuns, into: unknown[], patience: Patience): Promise<void> {
+  for (const key of runs.merged()) {
+    if (into.push(key) % TURN_KEYS !== 0) continue
+    await nextTurn()
+    patience.check()
+  }
 }

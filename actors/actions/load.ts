@@ -1,6 +1,4 @@
 /** By keys, from a file of the caller's file system: checks all of it, then stores its entries, several in a message. */
-import { decodeKey } from '../../runtime/codec/key.js'
-import { checkValue } from '../../runtime/codec/value.js'
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { dumpError } from '../../runtime/dump/dump-error.js'
 import { DumpReader, type Block } from '../../runtime/dump/dump-reader.js'
@@ -8,6 +6,7 @@ import { MAX_RECORD_HEADER, RecordReader } from '../../runtime/table/records.js'
 import { checkCallOptions, type Action } from '../action.js'
 import type { Caller } from '../caller.js'
 import { Importer, RecordBatches } from '../importer.js'
+import { checkRecord } from './import-part.js'
 import { Patience } from '../patience.js'
 import { readPath, readProgress, type DumpOptions, type Progress } from './dump.js'
 
@@ -51,22 +50,22 @@ export const load: Action = {
     const partial = options?.partial ?? false
     if (typeof partial !== 'boolean') throw invalidArgument('the option partial of load is true or false')
     caller.refuseIfStopped()
-    const loaded = read(caller, file, partial, report, Patience.ofAll(options))
+    const loaded = read(caller, file, partial, report, Patience.ofAll(options), options?.local === true)
     if (!caller.telling) return loaded
     loaded.catch(() => undefined)
     return true
   },
 }
 
-async function read(caller: Caller, path: string, partial: boolean, report: (progress: Progress) => void, patience: Patience): Promise<Loaded> {
+async function read(caller: Caller, path: string, partial: boolean, report: (progress: Progress) => void, patience: Patience, local: boolean): Promise<Loaded> {
   const dump = await DumpReader.open(path, caller.maxKeyBytes + caller.maxValueBytes + MAX_RECORD_HEADER)
   try {
     const { blocks, entries, damage } = await dump.check((block) => {
       patience.check()
-      checkBlock(caller, block)
+      checkBlock(caller, block, local)
     })
     if (damage !== undefined && !partial) throw dumpError(path, `is damaged: ${damage}; load it with partial: true for what is before the damage`)
-    const imported = await store(caller, dump, blocks, entries, report, patience)
+    const imported = await store(caller, dump, blocks, entries, report, patience, !local)
     return { entries: imported, lost: dump.header === undefined ? null : Math.max(0, dump.header.entries - entries) }
   } finally {
     await dump.close()
@@ -74,24 +73,19 @@ async function read(caller: Caller, path: string, partial: boolean, report: (pro
 }
 
 /** Throws `ERR_FRAME` for what is no entry, and `ERR_TOO_LARGE` for one that does not fit. */
-function checkBlock(caller: Caller, { raw, entries }: Block): void {
+function checkBlock(caller: Caller, { raw, entries }: Block, local: boolean): void {
   const record = new RecordReader(raw)
   let count = 0
   for (; record.next(); count++) {
-    decodeKey(raw, record.keyStart, record.keyEnd)
-    checkValue(raw, record.valueStart, record.valueEnd)
-    const keyBytes = record.keyEnd - record.keyStart
-    const valueBytes = record.valueEnd - record.valueStart
-    if (keyBytes > caller.maxKeyBytes || valueBytes > caller.maxValueBytes) {
-      throw new CacheError('ERR_TOO_LARGE', `the dump has an entry with ${keyBytes} bytes of key and ${valueBytes} of value; this cache takes ${caller.maxKeyBytes} and ${caller.maxValueBytes}`, { bytes: keyBytes + valueBytes })
-    }
+    checkRecord(caller, record)
+    if (local) caller.cluster?.refuseRemote({ scratch: { bytes: raw }, keyStart: record.keyStart, keyEnd: record.keyEnd })
   }
   if (count !== entries) throw new CacheError('ERR_FRAME', 'a block has another number of entries than it says')
 }
 
-async function store(caller: Caller, dump: DumpReader, blocks: number, total: number, report: (progress: Progress) => void, patience: Patience): Promise<number> {
+async function store(caller: Caller, dump: DumpReader, blocks: number, total: number, report: (progress: Progress) => void, patience: Patience, routes: boolean): Promise<number> {
   const importer = new Importer(caller, patience)
-  const batches = new RecordBatches(caller, (shard, records) => importer.send(shard, records))
+  const batches = new RecordBatches(caller, routes, (records) => importer.send(records))
   try {
     for await (const { raw, position } of dump.blocks(blocks)) {
       const record = new RecordReader(raw)

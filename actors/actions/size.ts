@@ -33,7 +33,7 @@ export const size: Action = {
     const patience = Patience.ofAll(options)
     await caller.settled(sync, patience.step)
     let entries = 0
-    if (options?.expired === false) await scanEntries(caller, { expired: false, patience }, () => void entries++)
+    if (options?.expired === false) await scanEntries(caller, { expired: false, patience, everywhere: false }, () => void entries++)
     else for (const reader of caller.readers) entries += reader.entries
     return entries
   },

@@ -1,9 +1,10 @@
-/** Over all shards, a method only: walks in batches through shared memory, or through the shards where a module's function chooses. */
+/** Over all shards of all nodes, a method only: walks in batches through shared memory, or through the shards where a module's function chooses. */
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import type { ScanBatch } from '../../runtime/table/scan-batch.js'
 import { checkCallOptions, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
+import { clusterBatches, orderedClusterBatches } from '../cluster/cluster-walk.js'
 import { readSelect, Row, type Entry, type Select, type Selected, type Selection } from '../entry.js'
 import { filteredBatches, orderedFilteredBatches } from '../filtered-walk.js'
 import { isRegistered } from '../locked-update.js'
@@ -12,7 +13,7 @@ import { Patience } from '../patience.js'
 import type { Query } from '../query/entry-query.js'
 import { compileQuery, type CompiledQuery } from '../query/query.js'
 import { isPlainObject } from '../query/same-value.js'
-import { BATCH_ENTRIES, orderedBatches, tableBatches } from '../walk.js'
+import { BATCH_ENTRIES, orderedBatches, tableBatches, type WalkOptions } from '../walk.js'
 import type { Synchronous } from './get-and-update.js'
 import { sync } from './sync.js'
 
@@ -54,11 +55,12 @@ interface Plan {
   readonly where: CompiledQuery | string | undefined
   readonly entries: number
   readonly patience: Patience
+  readonly everywhere: boolean
 }
 
 const OPTIONS = { name: 'stream', options: ['where', 'select', 'batch'] }
 
-const MAX_BATCH = 100_000
+export const MAX_BATCH = 100_000
 
 export function openStream(caller: Caller, options: unknown): AsyncGenerator<unknown, void, undefined> {
   try {
@@ -69,8 +71,8 @@ export function openStream(caller: Caller, options: unknown): AsyncGenerator<unk
 }
 
 /** The entries of a whole cache as `selection` has them; for actions that want all of them. */
-export function allEntries(caller: Caller, patience: Patience): AsyncGenerator<unknown, void, undefined> {
-  return run(caller, { selection: readSelect(undefined), where: undefined, entries: BATCH_ENTRIES, patience })
+export function allEntries(caller: Caller, patience: Patience, everywhere: boolean): AsyncGenerator<unknown, void, undefined> {
+  return run(caller, { selection: readSelect(undefined), where: undefined, entries: BATCH_ENTRIES, patience, everywhere })
 }
 
 // Errors of the arguments come where every other error does.
@@ -81,9 +83,9 @@ async function* failing(error: unknown): AsyncGenerator<never, void, undefined> 
 
 function readPlan(options: StreamOptions<unknown, Select, unknown> | undefined): Plan {
   checkCallOptions(OPTIONS, options)
-  const { where, select, batch = BATCH_ENTRIES, timeout, signal } = options ?? {}
+  const { where, select, batch = BATCH_ENTRIES, timeout, signal, local } = options ?? {}
   if (!Number.isInteger(batch) || batch < 1 || batch > MAX_BATCH) throw invalidArgument(`the option batch is a whole number from 1 to ${MAX_BATCH}`)
-  return { selection: readSelect(select), where: readWhere(where), entries: batch, patience: Patience.ofSteps({ timeout, signal }) }
+  return { selection: readSelect(select), where: readWhere(where), entries: batch, patience: Patience.ofSteps({ timeout, signal }), everywhere: local !== true }
 }
 
 function readWhere(where: unknown): Plan['where'] {
@@ -93,13 +95,13 @@ function readWhere(where: unknown): Plan['where'] {
   throw invalidArgument('the option where is a query, such as { value: { age: { $gte: 18 } } }, or the reference of a function', { path: 'where' })
 }
 
-async function* run(caller: Caller, { selection, where, entries, patience }: Plan): AsyncGenerator<unknown, void, undefined> {
+async function* run(caller: Caller, { selection, where, entries, patience, everywhere }: Plan): AsyncGenerator<unknown, void, undefined> {
   caller.refuseIfStopped()
   await caller.settled(sync, patience.step)
   const query = typeof where === 'object' ? where : undefined
   // Unless the query says something else: what reads see.
   const expired = caller.readClock === null || query?.saysExpired === true
-  const batches = batchesOf(caller, where, { entries, values: selection.readsValue || query?.readsValue === true, patience })
+  const batches = batchesOf(caller, where, { entries, values: selection.readsValue || query?.readsValue === true, patience }, everywhere)
   const row = new Row()
   for await (const batch of batches) {
     const now = caller.clock.now()
@@ -112,9 +114,16 @@ async function* run(caller: Caller, { selection, where, entries, patience }: Pla
   }
 }
 
-function batchesOf(caller: Caller, where: Plan['where'], walk: Parameters<typeof tableBatches>[1]): AsyncGenerator<ScanBatch, void, undefined> {
-  const { ordered } = caller.config
-  if (typeof where === 'string' && isRegistered(caller, where)) return registeredBatches(caller, where, walk)
-  if (typeof where === 'string') return ordered ? orderedFilteredBatches(caller, where, walk) : filteredBatches(caller, where, walk)
+function batchesOf(caller: Caller, where: Plan['where'], walk: WalkOptions, everywhere: boolean): AsyncGenerator<ScanBatch, void, undefined> {
+  if (typeof where !== 'string') return everyBatch(caller, walk, everywhere)
+  if (isRegistered(caller, where)) return registeredBatches(caller, where, walk, everyBatch(caller, { ...walk, values: true }, everywhere))
+  const { config: { ordered }, cluster } = caller
+  if (cluster !== null && everywhere) return ordered ? orderedClusterBatches(caller, cluster, where, walk) : clusterBatches(caller, cluster, where, walk)
+  return ordered ? orderedFilteredBatches(caller, where, walk) : filteredBatches(caller, where, walk)
+}
+
+function everyBatch(caller: Caller, walk: WalkOptions, everywhere: boolean): AsyncGenerator<ScanBatch, void, undefined> {
+  const { config: { ordered }, cluster } = caller
+  if (cluster !== null && everywhere) return ordered ? orderedClusterBatches(caller, cluster, undefined, walk) : clusterBatches(caller, cluster, undefined, walk)
   return ordered ? orderedBatches(caller, walk) : tableBatches(caller, walk)
 }

@@ -31,6 +31,11 @@ export interface NodeEvent {
   readonly reason?: string
 }
 
+/** What a listener says first, in monotonic milliseconds. */
+export interface ListenFrom {
+  readonly sinceMs: number
+}
+
 export async function peersOf(client: Client): Promise<NodePeer[]> {
   return await askBridge(client, TO_BRIDGE.peers, null) as NodePeer[]
 }
@@ -66,6 +71,7 @@ export class NodeEvents implements AsyncIterableIterator<NodeEvent, undefined, u
   #port: MessagePort | undefined
   #isEnded: boolean
   #dropped = 0
+  #sinceMs = monotonicMs()
 
   /** @internal Use `node.events()`. */
   constructor(client: Client, hasBridge: boolean) {
@@ -127,9 +133,11 @@ export class NodeEvents implements AsyncIterableIterator<NodeEvent, undefined, u
       else setTimeout(() => void this.#subscribe(), AGAIN_MS).unref()
     })
     port.unref()
+    port.postMessage({ sinceMs: this.#sinceMs } satisfies ListenFrom)
   }
 
   #hear(event: NodeEvent): void {
+    this.#sinceMs = monotonicMs()
     const waiting = this.#waiting.shift()
     if (waiting !== undefined) return waiting({ done: false, value: event })
     if (this.#events.length === MAX_EVENTS) {

@@ -3,6 +3,7 @@ import type { Client } from '../../runtime/client.js'
 import { monotonicMs } from '../../runtime/clock.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { CacheError } from '../../runtime/errors.js'
+import { invalidOption } from '../../runtime/option-checks.js'
 import { currentScope } from '../call-scope.js'
 import { createRouter } from '../routers/router-spec.js'
 import type { Router } from '../routers/router.js'
@@ -11,9 +12,11 @@ import { BRIDGE_ADDRESS, TO_BRIDGE } from './bridge-address.js'
 import type { ClusterConfig } from './cluster-options.js'
 import { writeCall } from './wire.js'
 
-/** The key that was encoded last, in the first bytes of the scratch. */
+/** An encoded key: by itself in the first bytes of a scratch, or anywhere in others. */
 interface EncodedKey {
-  readonly scratch: Scratch
+  readonly scratch: { readonly bytes: Buffer }
+  /** Default 0. */
+  readonly keyStart?: number
   readonly keyEnd: number
 }
 
@@ -38,7 +41,10 @@ export class Cluster {
       this.#router = made
       return
     }
-    this.ready = made.then((router) => void (this.#router = router))
+    this.ready = made.then((router) => {
+      if (router.update !== undefined) throw invalidOption('router', config.router, 'a router that does not follow nodes')
+      this.#router = router
+    })
     // Whoever makes a handle waits for it and hears of the error.
     this.ready.catch(() => undefined)
   }
@@ -54,8 +60,8 @@ export class Cluster {
   }
 
   /** The node that owns the key. */
-  ownerOf({ scratch, keyEnd }: EncodedKey): string {
-    const owner = this.#router!.owner(this.#key.of(scratch.bytes, 0, keyEnd))
+  ownerOf({ scratch, keyStart = 0, keyEnd }: EncodedKey): string {
+    const owner = this.#router!.owner(this.#key.of(scratch.bytes, keyStart, keyEnd))
     if (owner === undefined) throw new CacheError('ERR_NODE_DOWN', `no node owns the key: the router of cache '${this.#cache}' has none to choose`)
     return owner
   }

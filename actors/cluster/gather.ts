@@ -5,7 +5,7 @@ import type { CallOptions } from '../action.js'
 /** What one node does of a call. */
 export interface Part {
   readonly node: string
-  run(): unknown
+  readonly run: () => unknown
 }
 
 /** A result, and which of the parts it is of. */
