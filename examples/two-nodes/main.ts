@@ -64,7 +64,7 @@ second = startSecond()
 await once(second, 'message')
 const { value: back } = await events.next()
 console.log(`event ${back?.node} is ${back?.type}`)
-console.log(`get   ${his}: ${String(await cache.get(his))}, which only b had`)
+console.log(`get   ${his}: ${await cache.exists(his) ? 'there' : 'missing'}, for only b had it`)
 await cache.getAndUpdate(his, visitors.visit, { args: [his] })
 console.log(`again ${his}: ${(await cache.get(his))?.visits} visit`)
 
