@@ -13,6 +13,8 @@ export interface CacheDescription {
   counters?: SharedArrayBuffer
   /** What the janitor's last run did, if there is a janitor. */
   sweeps?: SharedArrayBuffer
+  /** Which nodes run it, in the bridge's eyes, on a node that has a bridge. */
+  view?: SharedArrayBuffer
   /** Who watches what. */
   watch: SharedArrayBuffer
   /** The buffers of its transactions. */

@@ -42,7 +42,10 @@ export class CacheDirectory {
     this.#changes = new Int32Array(changes)
     this.#seen = seen
     const known = new Set<string>()
-    for (const description of describeCaches(actors)) {
+    const descriptions = describeCaches(actors)
+    const view = descriptions.some(({ config }) => config.cluster !== null) ? await viewOf(this.#client) : undefined
+    for (const description of descriptions) {
+      if (view !== undefined) description.view = view
       known.add(description.id)
       const old = this.#handles.get(description.id)
       if (old !== undefined && !isStopped(old.description)) continue
@@ -65,6 +68,11 @@ export class CacheDirectory {
   has(cacheId: string): boolean {
     const known = this.#handles.get(cacheId)
     return known !== undefined && !isStopped(known.description)
+  }
+
+  /** All of them that have not stopped. */
+  handles(): Cache<unknown>[] {
+    return [...this.#handles.values()].filter(({ description }) => !isStopped(description)).map(({ cache }) => cache)
   }
 
   /** The handle of the cache of that name, if there is one that has not stopped. */
@@ -93,4 +101,10 @@ export class CacheDirectory {
       }
     }
   }
+}
+
+/** What the node's bridge shows its threads. */
+async function viewOf(client: Client): Promise<SharedArrayBuffer | undefined> {
+  const { actors: [bridge] } = await client.control<StartedActors>((api) => api.started('bridge'))
+  return bridge?.buffers['view']
 }

@@ -87,7 +87,7 @@ export class Caller {
     this.readClock = this.config.lazy ? client.clock : null
     this.counters = description.counters === undefined ? null : new Counters(description.counters, client.id)
     this.watch = outside?.watch ?? new Watch(client, description.id, description.watch)
-    this.cluster = outside?.cluster ?? (this.config.cluster === null ? null : new Cluster(client, this.config.name, this.config.cluster))
+    this.cluster = outside?.cluster ?? (this.config.cluster === null ? null : new Cluster(client, this.config.name, this.config.cluster, description.view))
     this.#shardCount = description.shards.length
     this.#seed = this.config.seed
     this.#compressOver = this.config.compressOverBytes ?? Infinity

@@ -28,6 +28,8 @@ export class CacheNode extends Node {
   #starting = 0
   /** Keeps the process alive while the node listens. */
   #keepAlive: NodeJS.Timeout | undefined
+  /** What the bridge shows all threads. */
+  #view: SharedArrayBuffer | undefined
 
   constructor(config: NodeConfig) {
     super(config.name, { [SHARD_POOL]: config.shardThreads }, [functionPool(config.pool)])
@@ -113,7 +115,8 @@ export class CacheNode extends Node {
   async startBridge(): Promise<void> {
     const { bridge, connectTimeoutMs, failureTimeoutMs } = this.config
     if (bridge === undefined) return
-    await super.spawnTree(bridgeSpec(bridge, { settings: bridge.settings(), connectTimeoutMs, failureTimeoutMs }))
+    const [actor] = await super.spawnTree(bridgeSpec(bridge, { settings: bridge.settings(), connectTimeoutMs, failureTimeoutMs }))
+    this.#view = actor!.buffers['view']
     if (bridge.listens) this.#keepAlive = setInterval(() => undefined, LONG_MS)
   }
 
@@ -146,6 +149,7 @@ export class CacheNode extends Node {
 
   async #adopt(description: CacheDescription): Promise<void> {
     const { name } = description.config
+    if (this.#view !== undefined) description.view = this.#view
     const cache = createHandle<unknown>({
       client: this.client,
       attach: () => this.attach(),

@@ -20,8 +20,10 @@ import type { Inlet } from '../runtime/mailbox/inlet.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
 import { CacheChecks } from './cache-checks.js'
 import type { DescribedBridge } from './descriptor.js'
+import { FollowedCaches } from './followed-caches.js'
 import type { Membership, MembershipEvent } from './membership.js'
 import { PeerRequests } from './peer-requests.js'
+import { warnOfThrown } from './settle.js'
 import { createMembership } from './transports.js'
 
 const RECENT_EVENTS = 256
@@ -30,6 +32,7 @@ class Bridge {
   readonly #membership: Membership
   readonly #requests: PeerRequests
   readonly #checks: CacheChecks
+  readonly #followed: FollowedCaches
   readonly #listeners = new Set<MessagePort>()
   /** The last events, for those who began to listen before they were known here. */
   #recent: { readonly event: MembershipEvent; readonly atMs: number }[] = []
@@ -45,18 +48,23 @@ class Bridge {
       handlers: {
         request: (peer, ticket, timeMs, bytes, start, end) => this.#requests.receive(peer, ticket, timeMs, bytes, start, end),
         note: () => undefined,
-        event: (event) => this.#tell(event),
+        event: (event) => this.#hear(event),
       },
     })
     this.#checks = new CacheChecks(membership)
     this.#requests = new PeerRequests(client, bridge.allow, this.#checks)
+    const followed = this.#followed = new FollowedCaches(context.node, membership, this.#checks, context.buffers['view']!)
+    this.#requests.onHeard = (cache, node, fingerprint) => followed.heard(cache, node, fingerprint)
   }
 
-  start(): Promise<void> {
-    return this.#membership.start()
+  async start(): Promise<void> {
+    await this.#membership.start()
+    // Those that another bridge before it has followed.
+    for (const cache of await this.#requests.caches()) this.#followed.follow(cache).catch(warnOfThrown)
   }
 
   stop(): Promise<void> {
+    this.#followed.stop()
     for (const listener of this.#listeners) listener.close()
     return this.#membership.stop()
   }
@@ -102,11 +110,16 @@ class Bridge {
     const [cache, withinMs] = decodeValue(inlet.bytes, inlet.start, inlet.aEnd) as [string, number]
     const deferral = inlet.defer()
     this.#requests.cacheNamed(cache, true)
-      .then((handle) => this.#checks.check(handle, withinMs))
+      .then(async (handle) => {
+        await this.#checks.check(handle, withinMs)
+        await this.#followed.follow(handle)
+      })
       .then(() => reply(deferral, undefined), (error: unknown) => fail(deferral, error))
   }
 
-  #tell(event: MembershipEvent): void {
+  #hear(event: MembershipEvent): void {
+    if (event.type === 'up') this.#followed.up(event.node)
+    else this.#followed.down(event.node)
     this.#recent = [...this.#recent.slice(1 - RECENT_EVENTS), { event, atMs: monotonicMs() }]
     for (const listener of this.#listeners) listener.postMessage(event)
   }

@@ -68,7 +68,7 @@ export class CacheChecks {
       if (leftMs <= 0) throw last ?? unreachable(node)
       given.throwIfAborted()
       try {
-        const reply = await this.#ask(name, node, own, leftMs)
+        const reply = await this.ask(name, node, own, leftMs)
         if (reply !== null) return this.#refuseDifferent(name, node, own, reply)
         last = new CacheError('ERR_NO_CACHE', `node '${node}' does not run the cache '${name}'; start it there too`, { cache: name, node })
         // It may have given up because this one differs.
@@ -81,7 +81,8 @@ export class CacheChecks {
     }
   }
 
-  async #ask(cache: string, node: string, own: Fingerprint, leftMs: number): Promise<CheckReply> {
+  /** Asks a node for the options of a cache there, once it is reached. */
+  async ask(cache: string, node: string, own: Fingerprint, leftMs: number): Promise<CheckReply> {
     const peer = await this.#membership.reach(node, leftMs)
     const scratch = new Scratch(256)
     writeCheck(cache, own, scratch)

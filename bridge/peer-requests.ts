@@ -8,6 +8,8 @@ import type { Action } from '../actors/action.js'
 import { callerOf, type Cache } from '../actors/cache.js'
 import { CacheDirectory } from '../actors/cache-directory.js'
 import type { Caller } from '../actors/caller.js'
+import type { Fingerprint } from '../actors/cluster/cluster-options.js'
+import { routed } from '../actors/cluster/routed-call.js'
 import { readRequest, writeError, writeResult, type CheckReply, type NodeRequest, type RemoteCall } from '../actors/cluster/wire.js'
 import { matchesAny, type NamePattern } from '../actors/name-patterns.js'
 import { DEADLINELESS_MS } from '../runtime/actor.js'
@@ -51,6 +53,12 @@ export class PeerRequests {
     return cache
   }
 
+  /** All caches of this node. */
+  async caches(): Promise<Cache<unknown>[]> {
+    await this.#refresh()
+    return this.#directory.handles()
+  }
+
   receive(peer: Peer, ticket: number, timeMs: number, bytes: Buffer, start: number, end: number): void {
     let request: NodeRequest
     try {
@@ -78,7 +86,7 @@ export class PeerRequests {
     Promise.resolve(result).then((value) => this.#answer(peer, ticket, value), (error: unknown) => this.#fail(peer, ticket, this.#seenFromAfar(error, request.cache)))
   }
 
-  #carryOut(caller: Caller, { cache, action: name, args, options }: RemoteCall, timeMs: number): unknown {
+  #carryOut(caller: Caller, { cache, action: name, args, options, hops }: RemoteCall, timeMs: number): unknown {
     const action = OFFERED.get(name)
     if (action === undefined) throw invalidArgument(`node '${this.#node}' does not let other nodes call '${name.slice(0, 64)}'`)
     if (args.length > action.arity || 'signal' in options || 'timeout' in options) throw invalidArgument(`not a call of ${name}`)
@@ -88,6 +96,8 @@ export class PeerRequests {
     const positional = [...args, ...Array<undefined>(action.arity - args.length).fill(undefined)]
     const own = timeMs >= UNLIMITED_MS ? options : { ...options, timeout: timeMs }
     try {
+      // Whose key it is may have changed on the way.
+      if (caller.cluster.follows && action.keyed === true) return routed(caller, caller.cluster, action, [...positional, own], hops + 1)
       return action.call(caller, ...[...positional, own] as never[])
     } catch (error) {
       throw this.#seenFromAfar(error, cache)
@@ -100,8 +110,12 @@ export class PeerRequests {
     throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${this.#node}' does not let other nodes call the function '${name}'; its bridge's option allow says which`, { function: name, node: this.#node })
   }
 
+  /** Called with what peers say of caches that they run. */
+  onHeard: (cache: string, node: string, fingerprint: Fingerprint) => void = () => undefined
+
   #checkReply(peer: Peer, { cache: name, fingerprint }: Extract<NodeRequest, { kind: 'check' }>, cache: Cache<unknown> | undefined): CheckReply {
     this.#checks.heard(name, peer.name, fingerprint)
+    this.onHeard(name, peer.name, fingerprint)
     return cache === undefined ? null : fingerprintOfCache(cache)
   }
 

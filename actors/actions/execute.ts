@@ -81,7 +81,7 @@ export const execute: Action = {
   functionAt: 0,
   spread(call) {
     const { node, key } = (call.options ?? {}) as ExecuteCall
-    const { nodes } = call.cluster.config
+    const { nodes } = call.cluster
     if (node !== undefined && !nodes.includes(node)) throw invalidArgument(`the option node of execute is the name of a node that runs the cache: ${nodes.join(', ')}`)
     const owner = node ?? (key === undefined ? call.cluster.self : call.ownerOf(key))
     return call.at(owner, call.args, ['node', 'key'])

@@ -26,7 +26,7 @@ export const expireAt: Action = {
     return expire.call(caller, key as never, timeLeft(time) as never, options as never)
   },
   // Wall clocks of other nodes may be others.
-  spread: ({ caller, cluster, args: [key, time], options }) => routed(caller, cluster, expire, [key, timeLeft(time), options]),
+  spread: ({ caller, cluster, args: [key, time], options, hops }) => routed(caller, cluster, expire, [key, timeLeft(time), options], hops),
 }
 
 /** The time until then in milliseconds. */

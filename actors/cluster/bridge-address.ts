@@ -3,6 +3,7 @@ import type { ActorAddress, Blueprint } from '../../runtime/actor.js'
 import { invalidOption } from '../../runtime/option-checks.js'
 import { DEFAULT_BOUNDS } from '../../runtime/mailbox/lane.js'
 import type { ActorSpec } from '../../runtime/supervisor-spec.js'
+import { VIEW_BYTES } from './node-view.js'
 
 const BRIDGE_ID = 'bridge'
 
@@ -52,7 +53,7 @@ export function readBridge(value: unknown): NodeBridge | undefined {
 /** Its place in the node's tree. */
 export function bridgeSpec({ module }: NodeBridge, args: BridgeArguments): ActorSpec {
   const actor: Blueprint = {
-    module, definition: 'bridge', args, host: { kind: 'own' }, mailbox: BRIDGE_MAILBOX, buffers: {}, crashCode: 'ERR_ACTOR_CRASHED',
+    module, definition: 'bridge', args, host: { kind: 'own' }, mailbox: BRIDGE_MAILBOX, buffers: { view: VIEW_BYTES }, crashCode: 'ERR_ACTOR_CRASHED',
   }
   return { kind: 'actor', id: BRIDGE_ID, restart: 'permanent', shutdownMs: GOODBYE_MS, actor }
 }

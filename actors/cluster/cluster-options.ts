@@ -39,7 +39,6 @@ export function readClusterOptions(own: Record<string, unknown>, node: Pick<Node
   const nodes = own['nodes'] === undefined ? [] : readNodes(own['nodes'])
   if (node !== undefined && nodes.length > 0) refuseForeign(nodes, node.name, node.bridge !== undefined)
   const router = readRouter(or(own['router'], nodes.length > 1 ? 'jump' : 'local'))
-  if (router.name === 'ring' && nodes.length > 1) throw invalidOption('router', 'ring', 'a router that does not follow nodes, where a cache has several')
   const startWith = oneOf(or(own['startWith'], 'all'), QUORUMS, 'startWith')
   return nodes.length > 1 ? { nodes, router, startWith } : null
 }

@@ -3,13 +3,13 @@ import type { Client } from '../../runtime/client.js'
 import { monotonicMs } from '../../runtime/clock.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { CacheError } from '../../runtime/errors.js'
-import { invalidOption } from '../../runtime/option-checks.js'
 import { currentScope } from '../call-scope.js'
 import { createRouter } from '../routers/router-spec.js'
 import type { Router } from '../routers/router.js'
 import { RoutingKey } from '../routers/routing-key.js'
 import { BRIDGE_ADDRESS, TO_BRIDGE } from './bridge-address.js'
 import type { ClusterConfig } from './cluster-options.js'
+import { ViewReader } from './node-view.js'
 import { writeCall } from './wire.js'
 
 /** An encoded key: by itself in the first bytes of a scratch, or anywhere in others. */
@@ -29,22 +29,22 @@ export class Cluster {
   readonly #cache: string
   readonly #client: Client
   readonly #key = new RoutingKey()
+  readonly #view: ViewReader | undefined
   #router: Router | undefined
 
-  constructor(client: Client, cache: string, config: ClusterConfig) {
+  /** @param view of the node's bridge */
+  constructor(client: Client, cache: string, config: ClusterConfig, view: SharedArrayBuffer | undefined) {
     this.config = config
     this.self = client.node
     this.#client = client
     this.#cache = cache
+    this.#view = view && new ViewReader(view, cache)
     const made = createRouter(config.router, { nodes: config.nodes, self: client.node })
     if (!(made instanceof Promise)) {
       this.#router = made
       return
     }
-    this.ready = made.then((router) => {
-      if (router.update !== undefined) throw invalidOption('router', config.router, 'a router that does not follow nodes')
-      this.#router = router
-    })
+    this.ready = made.then((router) => void (this.#router = router))
     // Whoever makes a handle waits for it and hears of the error.
     this.ready.catch(() => undefined)
   }
@@ -56,11 +56,13 @@ export class Cluster {
 
   /** The nodes to ask about the whole cache: this one first. */
   get nodes(): readonly string[] {
-    return [this.self, ...this.config.nodes.filter((node) => node !== this.self)]
+    const all = this.follows ? this.#view?.nodes() ?? this.config.nodes : this.config.nodes
+    return [this.self, ...all.filter((node) => node !== this.self)]
   }
 
   /** The node that owns the key. */
   ownerOf({ scratch, keyStart = 0, keyEnd }: EncodedKey): string {
+    if (this.#view?.hasMoved === true && this.follows) this.#router!.update!(this.#view.nodes() ?? this.config.nodes)
     const owner = this.#router!.owner(this.#key.of(scratch.bytes, keyStart, keyEnd))
     if (owner === undefined) throw new CacheError('ERR_NODE_DOWN', `no node owns the key: the router of cache '${this.#cache}' has none to choose`)
     return owner
@@ -75,14 +77,18 @@ export class Cluster {
     if (owner !== this.self) throw new CacheError('ERR_REMOTE_KEY', `the key belongs to node '${owner}', and this is '${this.self}': read it with get, without local`, { node: owner })
   }
 
-  /** Has another node carry an action out. */
-  call(node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>, timeoutMs: number, signal: AbortSignal | undefined): Promise<unknown> {
+  /**
+   * Has another node carry an action out.
+   *
+   * @param hops how often the call was sent on before
+   */
+  call(node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>, timeoutMs: number, signal: AbortSignal | undefined, hops = 0): Promise<unknown> {
     const scratch = new Scratch(256)
     const name = Buffer.from(node)
     scratch.ensure(name.length)
     scratch.bytes.set(name)
     scratch.end = name.length
-    writeCall({ cache: this.#cache, action, args, options }, scratch)
+    writeCall({ cache: this.#cache, action, args, options, hops }, scratch)
     const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, scratch.end - name.length, 0, monotonicMs(), timeoutMs, signal)
     // A function that waits for another node holds no slot of its thread.
     return currentScope()?.wait(promise) ?? promise

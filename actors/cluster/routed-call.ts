@@ -20,8 +20,11 @@ export class RoutedCall {
   /** The positional arguments. */
   readonly args: readonly unknown[]
   readonly options: (CallOptions & Readonly<Record<string, unknown>>) | undefined
+  /** How often it was sent on before. */
+  readonly hops: number
 
-  constructor(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[]) {
+  constructor(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[], hops: number) {
+    this.hops = hops
     this.caller = caller
     this.cluster = cluster
     this.action = action
@@ -41,12 +44,13 @@ export class RoutedCall {
    */
   at(node: string, args: readonly unknown[] = this.args, without: readonly string[] = []): unknown {
     if (node === this.cluster.self) return this.here(args)
-    const { caller, action } = this
+    const { caller, action, hops } = this
+    if (hops >= MAX_HOPS) throw new CacheError('ERR_NODE_DOWN', `the nodes do not agree on the owner of the key, as while one of them comes or goes: '${node}' after ${hops} others`, { node })
     const { telling } = caller
     // Code of the user's may run while the arguments are encoded.
     caller.telling = false
     try {
-      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), this.#timeoutMs, this.options?.signal)
+      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), this.#timeoutMs, this.options?.signal, hops)
       if (!telling) return sent
       sent.catch(() => undefined)
       return true
@@ -104,11 +108,18 @@ export class RoutedCall {
   }
 }
 
+/** So often a call is sent on to who is the owner in the eyes of the one who got it. */
+const MAX_HOPS = 3
+
 const OF_THE_CALL = ['timeout', 'signal', 'notify', 'local']
 
-/** Carries out a call of a cache that is spread over nodes. */
-export function routed(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[]): unknown {
-  const call = new RoutedCall(caller, cluster, action, action.many === true ? [walked(args[0]), ...args.slice(1)] : args)
+/**
+ * Carries out a call of a cache that is spread over nodes.
+ *
+ * @param hops how often it was sent on before
+ */
+export function routed(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[], hops = 0): unknown {
+  const call = new RoutedCall(caller, cluster, action, action.many === true ? [walked(args[0]), ...args.slice(1)] : args, hops)
   checkCallOptions(action, call.options)
   if (call.options?.local === true) return atHome(call)
   if (action.spread !== undefined) return action.spread(call)

@@ -18,6 +18,8 @@ export interface RemoteCall {
   readonly args: readonly unknown[]
   /** Its own options. */
   readonly options: Readonly<Record<string, unknown>>
+  /** How often it was sent on because nodes did not agree on the owner. */
+  readonly hops: number
 }
 
 export type NodeRequest =
@@ -31,8 +33,8 @@ export type CheckReply = Fingerprint | null
 export const ANSWER = { value: 0, error: 1 } as const
 
 /** Appends a request to a scratch. Throws what `encodeValue` throws of an argument. */
-export function writeCall({ cache, action, args, options }: RemoteCall, into: Scratch): void {
-  encodeValue(['call', cache, action, args.map(packed), packed(options)], into)
+export function writeCall({ cache, action, args, options, hops }: RemoteCall, into: Scratch): void {
+  encodeValue(['call', cache, action, args.map(packed), packed(options), hops], into)
 }
 
 export function writeCheck(cache: string, fingerprint: Fingerprint, into: Scratch): void {
@@ -43,10 +45,10 @@ export function writeCheck(cache: string, fingerprint: Fingerprint, into: Scratc
 export function readRequest(bytes: Buffer, start: number, end: number): NodeRequest {
   const request = decodeValue(bytes, start, end)
   if (!Array.isArray(request)) throw malformed()
-  const [kind, cache, third, args, options] = request as unknown[]
+  const [kind, cache, third, args, options, hops] = request as unknown[]
   if (typeof cache !== 'string') throw malformed()
-  if (kind === 'call' && request.length === 5 && typeof third === 'string' && Array.isArray(args) && args.length <= MAX_ARGUMENTS) {
-    return { kind, cache, action: third, args: args.map(unpacked), options: readOptions(unpacked(options)) }
+  if (kind === 'call' && request.length === 6 && typeof hops === 'number' && typeof third === 'string' && Array.isArray(args) && args.length <= MAX_ARGUMENTS) {
+    return { kind, cache, action: third, args: args.map(unpacked), options: readOptions(unpacked(options)), hops }
   }
   if (kind === 'check' && request.length === 3 && isFingerprint(third)) return { kind, cache, fingerprint: third }
   throw malformed()

@@ -1,0 +1,103 @@
+import { expect } from 'chai'
+import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
+import { memory } from 'scatterhoard/bridge'
+import { rejected, until } from '../expectations.js'
+import { startTogether, type Together } from './nodes.js'
+
+const NAMES = ['a', 'b', 'c']
+const RING: CacheOptions = { router: { name: 'ring', virtualNodes: 64 }, shards: 1, memory: '4mb' }
+const KEYS = Array.from({ length: 300 }, (_, number) => `k${number}`)
+
+/** Waits until the nodes' handles agree that these nodes own the keys, and no others. */
+async function agreed(caches: readonly Cache<unknown>[], nodes: readonly string[]): Promise<void> {
+  await until(() => Promise.resolve(caches.every((cache) => {
+    const owners = KEYS.map((key) => cache.nodeOf(key))
+    return [...new Set(owners)].sort().join() === [...nodes].sort().join() && owners.join() === KEYS.map((key) => caches[0]!.nodeOf(key)).join()
+  })), `owners ${nodes.join()}`)
+}
+
+describe('a cache on a ring', () => {
+  let together: Together
+  let again: CacheNode | undefined
+  let caches: Cache<unknown>[]
+
+  before(async () => {
+    together = await startTogether(NAMES)
+    caches = await together.start('ringed', RING)
+    await agreed(caches, NAMES)
+  })
+  after(() => Promise.all([together.stop(), again?.stop()]))
+
+  it('spreads keys over all nodes', async () => {
+    await Promise.all(KEYS.map((key) => caches[0]!.put(key, key)))
+    expect(await caches[1]!.size()).to.equal(KEYS.length)
+    for (const key of KEYS) expect(caches[NAMES.indexOf(caches[2]!.nodeOf(key))]!.getSync(key)).to.equal(key)
+  })
+
+  it('moves the keys of a node that goes to the others, which have not got them, and leaves theirs', async () => {
+    const before = KEYS.map((key) => caches[0]!.nodeOf(key))
+    await together.nodes[2]!.stop()
+    const left = caches.slice(0, 2)
+    await agreed(left, ['a', 'b'])
+    const values = await left[0]!.getMany(KEYS)
+    for (const [index, value] of values.entries()) expect(value, before[index]).to.equal(before[index] === 'c' ? undefined : KEYS[index])
+    // No node that is down is asked.
+    expect(await left[0]!.size()).to.equal(values.filter((value) => value !== undefined).length)
+    await Promise.all(KEYS.map((key) => left[1]!.put(key, `new ${key}`)))
+    expect(await left[0]!.size()).to.equal(KEYS.length)
+  })
+
+  it('moves them back when it comes back, and what the others had of them is dropped', async () => {
+    again = await startNode({ name: 'c', shardThreads: 1, failureTimeout: 1000, bridge: memory({ network: together.network }) })
+    const back = await again.startCache('ringed', { nodes: NAMES, ...RING })
+    const all = [...caches.slice(0, 2), back]
+    await agreed(all, NAMES)
+    await until(async () => await back.size() <= KEYS.length - KEYS.filter((key) => back.nodeOf(key) === 'c').length, 'what moved to be dropped')
+    const values = await back.getMany(KEYS)
+    for (const [index, value] of values.entries()) expect(value).to.equal(back.nodeOf(KEYS[index]!) === 'c' ? undefined : `new ${KEYS[index]}`)
+    for (const [index, cache] of all.entries()) for (const key of await cache.keys({ local: true })) expect(cache.nodeOf(key)).to.equal(NAMES[index])
+    await Promise.all(KEYS.map((key) => caches[0]!.put(key, key)))
+    expect(await back.getMany(KEYS)).to.deep.equal(KEYS)
+    caches = all
+  })
+
+  it('takes in a node that the others did not list', async () => {
+    const late = await startNode({ name: 'd', shardThreads: 1, bridge: memory({ network: together.network }) })
+    const fourth = await late.startCache('ringed', { nodes: [...NAMES, 'd'], ...RING })
+    await agreed([...caches, fourth], [...NAMES, 'd'])
+    await Promise.all(KEYS.map((key) => caches[0]!.put(key, `later ${key}`)))
+    expect(await fourth.getMany(KEYS)).to.deep.equal(KEYS.map((key) => `later ${key}`))
+    await fourth.stop()
+    await agreed(caches, NAMES)
+    await late.stop()
+  })
+
+  it('heals after a partition in which both sides went their ways', async () => {
+    together.network.partition(['a'], ['b', 'c'])
+    await agreed([caches[0]!], ['a'])
+    await agreed(caches.slice(1), ['b', 'c'])
+    await Promise.all([...KEYS.map((key) => caches[0]!.put(key, 'by a')), ...KEYS.map((key) => caches[1]!.put(key, 'by b'))])
+    together.network.heal()
+    await agreed(caches, NAMES)
+    await until(async () => {
+      const local = await Promise.all(caches.map((cache) => cache.keys({ local: true })))
+      return local.every((keys, index) => keys.every((key) => caches[index]!.nodeOf(key) === NAMES[index]))
+    }, 'no node to have what it does not own')
+    for (const cache of caches) expect(await cache.getMany(KEYS)).to.deep.equal(await caches[0]!.getMany(KEYS))
+  })
+
+  it('keeps its owners when the thread of a bridge has died', async () => {
+    await Promise.all(KEYS.map((key) => caches[0]!.put(key, key)))
+    await together.nodes[0]!.kill('bridge')
+    await until(async () => (await caches[0]!.getMany(KEYS).catch(() => [])).filter((value) => value !== undefined).length === KEYS.length, 'all values')
+    await agreed(caches, NAMES)
+  })
+
+  it('with patterns gives keys to those that match only', async () => {
+    const [, second] = await Promise.all([caches[0]!, caches[1]!].map((_, index) => together.nodes[index]!.startCache('some', { ...RING, nodes: ['a', 'b'], router: { name: 'ring', excludes: 'b' } })))
+    await until(() => Promise.resolve(second!.nodeOf('k') === 'a'), 'the owner')
+    await second!.put('k', 1)
+    expect(together.nodes[0]!.getCache('some').getSync('k')).to.equal(1)
+    await rejected(Promise.resolve().then(() => second!.getSync('k')), 'ERR_REMOTE_KEY')
+  })
+})
