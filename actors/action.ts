@@ -8,7 +8,7 @@ import { invalidArgument } from '../runtime/errors.js'
 import { readTimeout } from '../runtime/actor.js'
 import type { Duration } from '../runtime/duration.js'
 import type { Request } from '../runtime/mailbox/inlet.js'
-import type { ParkedRequest } from '../runtime/mailbox/parking.js'
+import type { Parkable, ParkedRequest } from '../runtime/mailbox/parking.js'
 import type { Caller } from './caller.js'
 import type { RoutedCall } from './cluster/routed-call.js'
 import type { Claim } from './gate.js'
@@ -74,9 +74,9 @@ export interface Action {
   apply?(shard: Shard, request: Request): unknown
   /**
    * What of the shard a request needs to itself: it waits while a transaction of somebody else's has it locked. Default: a keyed write its key,
-   * another write the whole shard, a read nothing.
+   * another write the whole shard; a keyed read comes behind what its client writes to the key, another read needs nothing.
    */
-  claim?(shard: Shard, request: Request): Claim | undefined
+  claim?(shard: Shard, request: Parkable): Claim | undefined
   /** In a cluster: what its results on several nodes are as one. One that has it is about the whole cache, on all nodes. */
   readonly merge?: (results: readonly unknown[]) => unknown
   /** In a cluster: carries out a call that is not simply for the owner of a key, or for all nodes. */

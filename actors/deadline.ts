@@ -8,8 +8,9 @@ import type { CallOptions } from './action.js'
  *
  * @param what names the call in the error
  * @param map what the caller gets of the result
+ * @param giveUp is called when the caller's time is up; the error that it gets, if that is another one
  */
-export function bounded<T, R = T>(work: Promise<T>, options: CallOptions | undefined, what: string, map?: (result: T) => R): Promise<R> {
+export function bounded<T, R = T>(work: Promise<T>, options: CallOptions | undefined, what: string, map?: (result: T) => R, giveUp?: (timeoutMs: number) => CacheError | undefined): Promise<R> {
   const timeoutMs = options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options)
   const signal = options?.signal
   return new Promise((resolve, reject) => {
@@ -20,7 +21,7 @@ export function bounded<T, R = T>(work: Promise<T>, options: CallOptions | undef
     }
     const late = (): void => {
       settle()
-      reject(new CacheError('ERR_TIMEOUT', `${what} did not end within ${timeoutMs} ms: it goes on; give a longer timeout`, { outcome: 'unknown', timeout: timeoutMs }))
+      reject(giveUp?.(timeoutMs) ?? new CacheError('ERR_TIMEOUT', `${what} did not end within ${timeoutMs} ms: it goes on; give a longer timeout`, { outcome: 'unknown', timeout: timeoutMs }))
     }
     const timer = setTimeout(late, timeoutMs)
     if (signal !== undefined) {

@@ -16,6 +16,8 @@ export type Claim =
   | { readonly kind: 'shard' }
   /** The lock that no other transaction may run beside. */
   | { readonly kind: 'exclusive'; readonly holder: number }
+  /** A read of a key, `undefined` for any, that comes behind what the same client writes: it holds up nobody. */
+  | { readonly kind: 'read'; readonly hash: number | undefined; readonly client: number }
 
 interface Waiting {
   readonly parked: ParkedRequest
@@ -29,16 +31,27 @@ class Ahead {
   shards = 0
   exclusives = 0
   transactions = 0
-  readonly #hashes = new Map<number, number>()
+  readonly #hashes = new Counts<number>()
+  /** What clients write: their number, alone and with each hash. */
+  readonly #writes = new Counts<number | string>()
+  /** Those who write every key. */
+  readonly #wholes = new Counts<number>()
 
-  change(claim: Claim, by: 1 | -1): void {
+  change(claim: Claim, client: number, by: 1 | -1): void {
     this.count += by
-    if (claim.kind === 'shard') this.shards += by
-    else if (claim.kind === 'exclusive') this.exclusives += by
-    else if (claim.kind === 'key') this.#change(claim.hash, by)
-    else {
-      this.transactions += by
-      for (const hash of claim.hashes) this.#change(hash, by)
+    switch (claim.kind) {
+      case 'read': return
+      case 'shard':
+        this.shards += by
+        this.#writes.change(client, by)
+        return this.#wholes.change(client, by)
+      case 'exclusive':
+        this.exclusives += by
+        return
+      case 'key': return this.#changeKey(claim.hash, client, true, by)
+      case 'keys':
+        this.transactions += by
+        for (const hash of claim.hashes) this.#changeKey(hash, client, claim.holder === 0, by)
     }
   }
 
@@ -46,10 +59,32 @@ class Ahead {
     return this.#hashes.has(hash)
   }
 
-  #change(hash: number, by: number): void {
-    const count = (this.#hashes.get(hash) ?? 0) + by
-    if (count === 0) this.#hashes.delete(hash)
-    else this.#hashes.set(hash, count)
+  /** Whether a client writes a key, `undefined` for any. */
+  isWrittenBy(client: number, hash: number | undefined): boolean {
+    if (!this.#writes.has(client)) return false
+    return hash === undefined || this.#wholes.has(client) || this.#writes.has(`${client} ${hash}`)
+  }
+
+  #changeKey(hash: number, client: number, isWrite: boolean, by: number): void {
+    this.#hashes.change(hash, by)
+    if (!isWrite) return
+    this.#writes.change(client, by)
+    this.#writes.change(`${client} ${hash}`, by)
+  }
+}
+
+/** How many there are of each. */
+class Counts<K> {
+  readonly #counts = new Map<K, number>()
+
+  has(key: K): boolean {
+    return this.#counts.has(key)
+  }
+
+  change(key: K, by: number): void {
+    const count = (this.#counts.get(key) ?? 0) + by
+    if (count === 0) this.#counts.delete(key)
+    else this.#counts.set(key, count)
   }
 }
 
@@ -81,7 +116,7 @@ export class Gate {
   /** Puts a request behind all that wait. */
   add(parked: ParkedRequest, claim: Claim): void {
     this.#waiting.push({ parked, claim })
-    this.#ahead.change(claim, 1)
+    this.#ahead.change(claim, parked.client, 1)
     this.#mayMove = true
   }
 
@@ -92,11 +127,20 @@ export class Gate {
 
   /** Takes the requests for locks of a transaction that has ended out, without carrying them out. */
   withdraw(holder: number): ParkedRequest[] {
-    const isOf = ({ claim }: Waiting): boolean => 'holder' in claim && claim.holder === holder
-    const withdrawn = this.#waiting.filter(isOf)
+    return this.#withdraw(({ claim }) => 'holder' in claim && claim.holder === holder)
+  }
+
+  /** Takes out those that nobody waits for any longer. */
+  withdrawOverdue(nowMsWord: number): ParkedRequest[] {
+    return this.#withdraw(({ parked }) => parked.isOverdue(nowMsWord))
+  }
+
+  #withdraw(isMeant: (waiting: Waiting) => boolean): ParkedRequest[] {
+    const withdrawn = this.#waiting.filter(isMeant)
     if (withdrawn.length === 0) return []
-    this.#waiting = this.#waiting.filter((entry) => !isOf(entry))
-    for (const { claim } of withdrawn) this.#ahead.change(claim, -1)
+    const gone = new Set(withdrawn)
+    this.#waiting = this.#waiting.filter((entry) => !gone.has(entry))
+    for (const { claim, parked } of withdrawn) this.#ahead.change(claim, parked.client, -1)
     this.#mayMove = true
     return withdrawn.map(({ parked }) => parked)
   }
@@ -114,7 +158,7 @@ export class Gate {
     for (let index = 0; index < waiting.length; index++) {
       const entry = waiting[index]!
       if (this.#conflicts(entry.claim, ahead)) {
-        ahead.change(entry.claim, 1)
+        ahead.change(entry.claim, entry.parked.client, 1)
         kept.push(entry)
       } else if (most === 0) {
         kept.push(...waiting.slice(index))
@@ -122,7 +166,7 @@ export class Gate {
         break
       } else {
         most--
-        this.#ahead.change(entry.claim, -1)
+        this.#ahead.change(entry.claim, entry.parked.client, -1)
         run(entry.parked)
       }
     }
@@ -136,6 +180,7 @@ export class Gate {
       case 'key': return locks.holder(claim.hash) !== 0 || ahead.shards > 0 || ahead.has(claim.hash)
       case 'keys': return (locks.exclusive !== 0 && locks.exclusive !== claim.holder) || ahead.exclusives > 0 || ahead.shards > 0
         || claim.hashes.some((hash) => this.#isHeldByAnother(hash, claim.holder) || ahead.has(hash))
+      case 'read': return ahead.isWrittenBy(claim.client, claim.hash)
       case 'shard': return locks.count > 0 || ahead.count > 0
       case 'exclusive': return (locks.exclusive !== 0 && locks.exclusive !== claim.holder) || locks.count > 0 || ahead.exclusives > 0 || ahead.transactions > 0
     }

@@ -17,7 +17,7 @@ import { callFunction, type FunctionResult, type FunctionTask } from './function
 import type { ValueReply } from './function-wire.js'
 import { decodeValue } from '../runtime/codec/value.js'
 import { CacheError } from '../runtime/errors.js'
-import { runTransaction, transact, TransactionCaller, type TransactionPlan } from './transaction.js'
+import { Beginning, runTransaction, transact, TransactionCaller, type TransactionPlan } from './transaction.js'
 
 /** What the thread that runs the function is told: plain data. */
 export interface UpdateTicket {
@@ -46,10 +46,10 @@ export function isRegistered({ client }: Caller, name: string): boolean {
 /** Locks the key of the caller's last `key`, and has the function update it. Resolves with the new value. */
 export function updateLocked(caller: Caller, call: LockedUpdate, options: CallOptions | undefined): Promise<unknown> {
   const entry = caller.entry()
-  const work = caller instanceof TransactionCaller
-    ? caller.follow(runAt(caller, call, { ...caller.plan, joined: true, keys: [keyOf(entry)] }))
-    : transact(caller, [entry], options, (locked) => runAt(caller, call, locked))
-  return bounded(work, options, 'the update')
+  if (caller instanceof TransactionCaller) return bounded(caller.follow(runAt(caller, call, { ...caller.plan, joined: true, keys: [keyOf(entry)] })), options, 'the update')
+  const beginning = new Beginning(options)
+  const work = transact(caller, [entry], options, (locked) => runAt(caller, call, locked), beginning)
+  return bounded(work, options, 'the update', undefined, (timeoutMs) => beginning.giveUp(timeoutMs))
 }
 
 function keyOf({ bytes, keyBytes }: EncodedEntry): Uint8Array {

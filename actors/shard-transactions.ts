@@ -29,7 +29,7 @@ export interface ShardDuties {
   /** The lane of a client, unless that one is gone. */
   inlet(client: number): Inlet | undefined
   /** What a request that was left by a predecessor needs to itself; `undefined` if it waits for something else than locks. */
-  claimOf(request: Request): Claim | undefined
+  claimOf(request: ParkedRequest): Claim | undefined
   /** Carries a request out and answers it. */
   carryOut(request: ParkedRequest, replier: Replier): void
   /** Takes up a request that a predecessor left and that does not wait for locks. */
@@ -87,6 +87,10 @@ export class ShardTransactions {
   }
 
   mustWait(claim: Claim): boolean {
+    if (!this.#gate.mustWait(claim)) return false
+    if (claim.kind !== 'read') return true
+    // What its client has given up is not done any more: the read need not wait for that.
+    this.#expire(this.#gate.withdrawOverdue(nowMsWord(monotonicMs())))
     return this.#gate.mustWait(claim)
   }
 
@@ -179,11 +183,15 @@ export class ShardTransactions {
     const word = Atomics.load(this.#slots, slotOf(holder))
     if (lowBits(generationOfWord(word)) === generationOf(holder)) this.#endPrepared(slotOf(holder))
     this.#locks.release(holder)
-    for (const parked of this.#gate.withdraw(holder)) {
+    this.#expire(this.#gate.withdraw(holder))
+    this.#gate.moved()
+  }
+
+  #expire(withdrawn: readonly ParkedRequest[]): void {
+    for (const parked of withdrawn) {
       this.replierOf(parked).finish(STATUS.expired)
       this.leave(parked)
     }
-    this.#gate.moved()
   }
 
   #endPrepared(slot: number): void {

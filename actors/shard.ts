@@ -15,7 +15,7 @@ import { fail, reply } from '../runtime/host/hosted-actor.js'
 import type { Replier } from '../runtime/mailbox/deferral.js'
 import type { Inlet, Request } from '../runtime/mailbox/inlet.js'
 import type { Outlet } from '../runtime/mailbox/outlet.js'
-import type { ParkedRequest } from '../runtime/mailbox/parking.js'
+import type { Parkable, ParkedRequest } from '../runtime/mailbox/parking.js'
 import { STATUS } from '../runtime/mailbox/lane.js'
 import { TableReader } from '../runtime/table/reader.js'
 import { NO_SLOT } from '../runtime/table/transactions.js'
@@ -364,10 +364,10 @@ export class Shard {
     }
   }
 
-  #claimOf(action: Action, request: Request): Claim | undefined {
+  #claimOf(action: Action, request: Parkable): Claim | undefined {
     if (action.claim !== undefined) return action.claim(this, request)
-    if (!action.writes) return undefined
-    return action.keyed === true ? { kind: 'key', hash: this.hash(request) } : { kind: 'shard' }
+    if (action.keyed === true) return action.writes ? { kind: 'key', hash: this.hash(request) } : { kind: 'read', hash: this.hash(request), client: request.client }
+    return action.writes ? { kind: 'shard' } : undefined
   }
 
   #put(hash: number, bytes: Buffer, keyStart: number, keyEnd: number, valueEnd: number, expireMs: number | null, modified?: number): void {

@@ -9,7 +9,7 @@
 import { monotonicMs } from '../runtime/clock.js'
 import { CacheError } from '../runtime/errors.js'
 import { GENERATION_SHIFT, MAX_GENERATION, SLOT_SHIFT } from '../runtime/mailbox/lane.js'
-import { DEFAULT_TIMEOUT_MS, readTimeout } from '../runtime/actor.js'
+import { readTimeout } from '../runtime/actor.js'
 import type { Action, CallOptions } from './action.js'
 import type { Turn } from './call-order.js'
 import { conclude } from './actions/conclude.js'
@@ -37,16 +37,47 @@ function slotsOf({ description: { transactions } }: Caller): Slots {
   return slots
 }
 
+/** How far a transaction has come, for a caller who does not wait any longer. */
+export class Beginning {
+  /** Until when its keys have to be locked, in monotonic milliseconds. */
+  readonly deadlineMs: number
+  #hasBegun = false
+  #isGivenUp = false
+
+  constructor(options: CallOptions | undefined) {
+    this.deadlineMs = monotonicMs() + readTimeout(options)
+  }
+
+  /** Its keys are locked. Throws if its caller was told that it was not begun. */
+  begin(): void {
+    if (this.#isGivenUp) throw notBegun(undefined)
+    this.#hasBegun = true
+  }
+
+  /** The caller's time is up: the error that says that it was not begun, and it will not be. `undefined` if it was. */
+  giveUp(timeoutMs: number): CacheError | undefined {
+    if (this.#hasBegun) return undefined
+    this.#isGivenUp = true
+    return notBegun(timeoutMs)
+  }
+}
+
+function notBegun(timeoutMs: unknown): CacheError {
+  return new CacheError('ERR_TIMEOUT', 'the keys of a transaction were not free in time; it was not begun: give a longer timeout, or shorten the transactions that hold them', { outcome: 'none', timeout: timeoutMs })
+}
+
 /**
  * Runs a transaction of this thread's on keys that are locked around it. `run` has it commit, here or on another thread
  * (`runTransaction`); if it fails, nothing has happened. If a thread died that ran it, `run` may go on with what `again` resolves with: the
  * same keys, locked for another transaction in its place.
  *
  * @param keys none: no other transaction runs meanwhile
+ * @param beginning for a caller that may give it up before
  * @throws `ERR_TIMEOUT`, with nothing done, if the keys are not free in time
  */
 export async function transact<T>(
   caller: Caller, keys: readonly EncodedEntry[], options: CallOptions | undefined, run: (plan: TransactionPlan, again: () => Promise<TransactionPlan>) => Promise<T>,
+  beginning = new Beginning(options),
 ): Promise<T> {
   const slots = slotsOf(caller)
   const shards = lockOrder(keys, caller.shardCount)
@@ -60,17 +91,18 @@ export async function transact<T>(
     await concludeIn(caller, involved, ticket)
     return isAborted
   }
-  const begin = async (): Promise<TransactionPlan> => {
-    const deadlineMs = monotonicMs() + (options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options))
+  const begin = async (deadlineMs: number): Promise<TransactionPlan> => {
     // Without a pause if there is a slot, so that what the caller sends next comes behind the first locks.
     const ticket = current = slots.take(caller.client.id) ?? await takeSlot(slots, caller.client.id, deadlineMs)
     for (const [shard, hashes] of shards) await lockIn(caller, shard, ticket, hashes, keys.length === 0, deadlineMs, options?.signal)
     return { ...ticket, keys: keys.map(({ bytes, keyBytes }) => bytes.subarray(0, keyBytes)) }
   }
   try {
-    return await run(await begin(), async () => {
+    const plan = await begin(beginning.deadlineMs)
+    beginning.begin()
+    return await run(plan, async () => {
       if (!await end()) throw new CacheError('ERR_FUNCTION_FAILED', 'the thread of the transaction\'s function died when that had committed; what it returned is lost', { outcome: 'unknown' })
-      return begin()
+      return begin(monotonicMs() + readTimeout(options))
     })
   } finally {
     await end()
@@ -84,7 +116,7 @@ export async function transact<T>(
  */
 export async function transactAtOnce(caller: Caller, shard: number, options: CallOptions | undefined, send: (ticket: Ticket) => Promise<unknown>): Promise<void> {
   const slots = slotsOf(caller)
-  const ticket = slots.take(caller.client.id) ?? await takeSlot(slots, caller.client.id, monotonicMs() + (options === undefined ? DEFAULT_TIMEOUT_MS : readTimeout(options)))
+  const ticket = slots.take(caller.client.id) ?? await takeSlot(slots, caller.client.id, monotonicMs() + readTimeout(options))
   try {
     await send(ticket)
     slots.free(ticket)
@@ -165,7 +197,7 @@ async function lockIn(
       if (!(error instanceof CacheError)) throw error
       // A shard that takes over holds the locks that its predecessor gave, and gives them again.
       if (error.code === 'ERR_SHARD_CRASHED') continue
-      if (error.code === 'ERR_TIMEOUT') throw new CacheError('ERR_TIMEOUT', 'the keys of a transaction were not free in time; it was not begun: give a longer timeout, or shorten the transactions that hold them', { outcome: 'none', timeout: error['timeout'] })
+      if (error.code === 'ERR_TIMEOUT') throw notBegun(error['timeout'])
       throw withoutEffect(error)
     }
   }

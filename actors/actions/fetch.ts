@@ -21,6 +21,7 @@ import type { EncodedEntry } from '../entry-batch.js'
 import { KEPT } from '../shard.js'
 import type { Duration } from '../../runtime/duration.js'
 import type { Key } from '../../runtime/codec/key.js'
+import { ttl } from './ttl.js'
 import { get } from './get.js'
 import { put } from './put.js'
 import { readTimeLimit, type FunctionOptions, type ResultOf } from './get-and-update.js'
@@ -122,6 +123,8 @@ export const fetch: Action = {
     return shard.reply
   },
   functionAt: 1,
+  // What was kept of it waits for its load.
+  claim: () => undefined,
   adopt: (shard, request) => shard.loads.adopt(request),
 }
 
@@ -152,6 +155,9 @@ async function fetchOrLoad(caller: Caller, entry: EncodedEntry, loader: Loader):
     caller.encodedKey(entry.bytes)
     let reply: FetchReply
     try {
+      // Its message would pass what this handle writes and that waits for a transaction.
+      if (caller.hasUnansweredWrite) await caller.send(ttl, { timeout: DEADLINELESS_MS })
+      caller.encodedKey(entry.bytes)
       reply = await caller.send(fetch, { timeout: DEADLINELESS_MS }) as FetchReply
     } catch (error) {
       // Nothing was changed by it, and the shard that takes over knows the load.

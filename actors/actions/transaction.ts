@@ -2,10 +2,8 @@
 import { bounded } from '../deadline.js'
 import { currentScope } from '../call-scope.js'
 import { callFunction, type FunctionTask } from '../function-call.js'
-import { transact, TransactionCaller, turnOf, type TransactionPlan } from '../transaction.js'
+import { Beginning, transact, TransactionCaller, turnOf, type TransactionPlan } from '../transaction.js'
 import type { Transaction } from '../transaction-handle.js'
-import { readTimeout } from '../../runtime/actor.js'
-import { monotonicMs } from '../../runtime/clock.js'
 import { tellNotes, type Note } from '../watched-call.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { invalidArgument } from '../../runtime/errors.js'
@@ -75,17 +73,17 @@ export const transaction: Action = {
     const notes: Note[] = []
     const task = taskOf(caller, name, args, limitMs, notes)
     const { telling } = caller
-    const untilMs = telling ? 0 : monotonicMs() + readTimeout(options ?? {})
+    const beginning = new Beginning(options)
     caller.telling = false
     const ended = caller.order.take(turnOf(entries, 'lock'), (locked) => transact(caller, entries, options, (plan, again) => {
       locked()
       return runFunction(caller, task, plan, again)
-    }))
+    }, beginning))
     caller.telling = telling
     // The locks have been given back: hooks may write these keys.
-    const told = ended.then(() => tellNotes(caller, notes, untilMs, options?.signal))
+    const told = ended.then(() => tellNotes(caller, notes, telling ? 0 : beginning.deadlineMs, options?.signal))
     told.catch(() => undefined)
-    return telling ? true : bounded(ended, options, 'the transaction').then((result) => told.then(() => result))
+    return telling ? true : bounded(ended, options, 'the transaction', undefined, (timeoutMs) => beginning.giveUp(timeoutMs)).then((result) => told.then(() => result))
   },
   functionAt: 1,
   keysIn: ([keys]) => keysOf(keys, 'transaction'),

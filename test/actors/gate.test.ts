@@ -57,6 +57,9 @@ describe('the locks of a shard', () => {
 })
 
 describe('the gate of a shard', () => {
+  const by = (client: number, name: string, overdue = false): ParkedRequest => ({ name, client, isOverdue: () => overdue }) as unknown as ParkedRequest
+  const read = (client: number, hash?: number): Claim => ({ kind: 'read', hash, client })
+
   let locks: Locks
   let gate: Gate
 
@@ -75,6 +78,31 @@ describe('the gate of a shard', () => {
   it('lets everybody pass while nothing is locked', () => {
     for (const claim of [key(1), keys(1, 1, 2), { kind: 'shard' }, { kind: 'exclusive', holder: 1 }] as const) expect(gate.mustWait(claim)).to.equal(false)
     expect(gate.isBusy).to.equal(false)
+  })
+
+  it('holds up reads of a client behind what it writes itself, and no others', () => {
+    locks.take([1], 7)
+    expect(gate.mustWait(read(1, 1))).to.equal(false)
+    gate.add(by(1, 'put'), key(1))
+    gate.add(by(2, 'clear'), { kind: 'shard' })
+    gate.add(by(3, 'lock'), keys(9, 1))
+    const waits = [read(1, 1), read(1, 2), read(1), read(2, 1), read(2, 5), read(2), read(3, 1), read(3), read(4, 1)].map((claim) => gate.mustWait(claim))
+    expect(waits).to.deep.equal([true, false, true, true, true, true, false, false, false])
+    gate.add(by(1, 'get'), read(1, 1))
+    gate.add(by(1, 'put again'), key(1))
+    gate.add(by(1, 'get again'), read(1, 1))
+    expect(advance()).to.deep.equal([])
+    locks.release(7)
+    gate.moved()
+    expect(advance()).to.deep.equal(['put', 'clear', 'lock', 'get', 'put again', 'get again'])
+    expect(gate.isBusy).to.equal(false)
+  })
+
+  it('takes out what nobody waits for any longer', () => {
+    locks.take([1], 7)
+    for (const parked of [by(1, 'late', true), by(1, 'waits'), by(1, 'late too', true)]) gate.add(parked, key(1))
+    expect(gate.withdrawOverdue(0).map(nameOf)).to.deep.equal(['late', 'late too'])
+    expect([gate.waiting, gate.mustWait(read(1, 1))]).to.deep.equal([1, true])
   })
 
   it('holds up writers of a locked key and nobody else', () => {
