@@ -230,9 +230,16 @@ class Handle {
     await this.stop()
   }
 
+  /** A method of a quiet handle. */
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async quietly(action: Action, args: unknown[]): Promise<unknown> {
+    return this.#perform(action, args)
+  }
+
   #perform(action: Action, args: unknown[]): unknown {
     const caller = this.#caller
-    if (caller.watch.concerns(codeOf(action)) && !this.isQuiet) return watchedCall(caller, action, args, (passed) => perform(action, caller, passed))
+    if (this.isQuiet) return perform(action, caller, unnoticed(action, args))
+    if (caller.watch.concerns(codeOf(action))) return watchedCall(caller, action, args, (passed) => perform(action, caller, passed))
     return perform(action, caller, args)
   }
 
@@ -260,6 +267,13 @@ function perform(action: Action, caller: Caller, args: unknown[]): unknown {
   const result = cluster === null ? action.call(caller, ...args as never[]) : routed(caller, cluster, action, args)
   caller.counters?.add(callsOf(action))
   return result
+}
+
+/** With `notify: false`, which is for what a call makes others do. What is wrong with its options stays so. */
+function unnoticed({ arity }: Action, args: unknown[]): unknown[] {
+  const options = args[arity]
+  if (options !== undefined && (typeof options !== 'object' || options === null)) return args
+  return [...Array.from({ length: arity }, (_, index) => args[index]), { ...options, notify: false }]
 }
 
 /** As a method, which rejects and never throws. */
@@ -299,7 +313,8 @@ for (const action of ACTIONS) {
     value: function method(this: Handle, a: unknown, b: unknown, c: unknown, d: unknown): Promise<unknown> {
       try {
         const { caller } = this
-        if (caller.watch.concerns(number) && !this.isQuiet) {
+        if (this.isQuiet) return this.quietly(action, [a, b, c, d].slice(0, arity + 1))
+        if (caller.watch.concerns(number)) {
           return watchedCall(caller, action, [a, b, c, d].slice(0, arity + 1), (args) => perform(action, caller, args)) as Promise<unknown>
         }
         if (caller.cluster !== null) return routedMethod(caller, action, [a, b, c, d].slice(0, arity + 1))

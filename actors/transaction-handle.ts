@@ -46,7 +46,7 @@ function complete(): void {
         const { caller } = this
         caller.refuseIfEnded()
         const call = (passed: unknown[]): unknown => action.call(caller, ...passed as never[])
-        if (!caller.watch.isWatched(number)) return caller.follow(call(args) as Promise<unknown>)
+        if (caller.plan.isQuiet === true || !caller.watch.isWatched(number)) return caller.follow(call(args) as Promise<unknown>)
         const watched = isWrite ? notedCall(caller, action, args, call, () => caller.roomForNotes()) : watchedCall(caller, action, args, call) as Promise<unknown>
         return caller.follow(watched)
       },

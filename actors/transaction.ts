@@ -25,6 +25,8 @@ export interface TransactionPlan extends Ticket {
   readonly keys: readonly Uint8Array[]
   /** A transaction inside another one: that one commits. */
   readonly joined?: boolean
+  /** No hook hears of what is done in it. */
+  readonly isQuiet?: boolean
 }
 
 const slotsOfCaches = new WeakMap<SharedArrayBuffer, Slots>()

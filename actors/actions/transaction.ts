@@ -24,7 +24,8 @@ declare module '../action.js' {
      * it failed, or died. Other writers of these keys wait, in order. Resolves with what the function returns. No keys: excludes other
      * transactions on this node. A transaction inside one joins it, and names a subset of its keys.
      *
-     * `timeout` bounds the wait for the keys too; `functionTimeout`, default 5 s, how long the function may run.
+     * `timeout` bounds the wait for the keys too; `functionTimeout`, default 5 s, how long the function may run. Hooks hear of what it writes when it has
+     * committed; with `notify: false` of nothing that is done inside.
      *
      * Errors: `ERR_TIMEOUT`, with nothing done, if the keys are not free in time; `ERR_KEY_NOT_LOCKED` for another key, `ERR_NOT_IN_TRANSACTION` for an
      * action on the whole cache; `ERR_FUNCTION_FAILED` with the function's error as `cause`, `ERR_FUNCTION_TIMEOUT`, `ERR_UNKNOWN_FUNCTION`.
@@ -61,6 +62,7 @@ export const transaction: Action = {
     const limitMs = readTimeLimit(functionTimeout)
     if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the function\'s further arguments')
     const name = functionName(reference)
+    const isQuiet = options?.notify === false
     const entries = keysOf(keys, 'transaction').map((key) => {
       caller.key(key)
       return caller.entry()
@@ -68,7 +70,8 @@ export const transaction: Action = {
     if (caller instanceof TransactionCaller) {
       const notes = caller.roomForNotes()
       const task = taskOf(caller, name, args, limitMs, notes)
-      return bounded(caller.follow(runFunction(caller, task, { ...caller.plan, joined: true, keys: entries.map(({ bytes }) => bytes) }, undefined)), options, 'the transaction')
+      const plan: TransactionPlan = { ...caller.plan, joined: true, keys: entries.map(({ bytes }) => bytes), isQuiet: isQuiet || caller.plan.isQuiet === true }
+      return bounded(caller.follow(runFunction(caller, task, plan, undefined)), options, 'the transaction')
     }
     const notes: Note[] = []
     const task = taskOf(caller, name, args, limitMs, notes)
@@ -77,7 +80,7 @@ export const transaction: Action = {
     caller.telling = false
     const ended = caller.order.take(turnOf(entries, 'lock'), (locked) => transact(caller, entries, options, (plan, again) => {
       locked()
-      return runFunction(caller, task, plan, again)
+      return runFunction(caller, task, { ...plan, isQuiet }, async () => ({ ...await again(), isQuiet }))
     }, beginning))
     caller.telling = telling
     // The locks have been given back: hooks may write these keys.

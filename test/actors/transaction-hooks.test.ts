@@ -102,10 +102,25 @@ describe('hooks of what is done in transactions', () => {
 
   it('tell what was begun and not waited for, which belongs to the transaction', async () => {
     await start(log(['put', 'putMany', 'fetch', 'transaction']))
-    const nested: Step = ['transaction', ['d'], 'inside.steps', { args: [['put', 'd', 2]], notify: false }]
+    const nested: Step = ['transaction', ['d'], 'inside.steps', { args: [['put', 'd', 2]] }]
     await cache.transaction(['a', 'b', 'c', 'd'], inside.careless, { args: [['put', 'a', 1], ['putMany', [['b', 1]]], ['fetch', 'c', 'inside.nothing'], nested] })
-    expect((await seen()).map(([message]) => (message as unknown[])[0])).to.deep.equal(['put', 'putMany', 'fetch', 'put', 'transaction'])
+    expect((await seen()).map(([message]) => (message as unknown[])[0])).to.deep.equal(['put', 'putMany', 'fetch', 'put', 'transaction', 'transaction'])
     expect(await cache.getMany(['a', 'b', 'd'])).to.deep.equal([1, 1, 2])
+  })
+
+  it('tell nothing of what is done in a transaction with notify: false, or in one of a hook', async () => {
+    const hook = registerFunction('noted.transaction', async (message: unknown[], _result: unknown, _state: unknown, quiet: Cache<unknown>) => {
+      if (message[1] === 'a') await quiet.transaction(['b'], inside.steps, { args: [['put', 'b', 2], ['get', 'b']] })
+    })
+    await start([...log(['put', 'get', 'transaction']), { name: 'transaction', handle: hook, actions: ['put'], async: false }])
+    const nested: Step = ['transaction', ['a'], 'inside.steps', { args: [['put', 'a', 2]] }]
+    await cache.transaction(['a'], inside.steps, { args: [['put', 'a', 1], nested, ['get', 'a']], notify: false })
+    await steps(['c'], ['put', 'c', 1], ['transaction', ['c'], 'inside.steps', { args: [['put', 'c', 2]], notify: false }])
+    await cache.put('a', 3)
+    expect(await cache.get('b', { notify: false })).to.equal(2)
+    expect((await seen()).map(([message]) => (message as unknown[]).slice(0, 2))).to.deep.equal([['put', 'c'], ['transaction', ['c']], ['put', 'a']])
+    await cache.stop()
+    hook.unregister()
   })
 
   it('tell the same of a function that a thread has registered, and of a message that was told', async () => {
