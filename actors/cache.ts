@@ -59,7 +59,8 @@ export interface Cache<V> extends CacheActions<V>, CacheStream<V>, CacheSubscrip
    */
   ask<const M extends CacheMessage<V>>(message: M, options?: AskOptions): Promise<CacheReply<V, M>>
   /**
-   * Sends an action as a message, without a reply. True if it was queued, false (and counted) if the mailbox was full.
+   * Sends an action as a message, without a reply. True if it was queued, false (and counted) if the mailbox was full. A read is carried out, for those
+   * who watch or count it.
    *
    * @example
    * users.tell(['expire', 'ada', '1h'])    // → true
@@ -205,8 +206,12 @@ class Handle {
 
   tell(message: unknown): boolean {
     const [action, args] = this.#parse(message)
-    if (!action.writes && action.acts !== true) return true
     const caller = this.#caller
+    if (!action.writes && action.acts !== true) {
+      // It is carried out as if it were asked: that shows in what is counted, and in what goes when the cache is full.
+      Promise.resolve(this.#perform(action, args)).catch(() => undefined)
+      return true
+    }
     caller.telling = true
     try {
       return this.#perform(action, args) as boolean

@@ -12,7 +12,7 @@ import { codeOf } from './action-codes.js'
 import type { Action } from './action.js'
 
 /** The counters that are not those of one action. */
-export const COUNTER = { hits: 0, misses: 1, writes: 2, removals: 3, evictions: 4, expirations: 5, getSync: 6, existsSync: 7 } as const
+export const COUNTER = { hits: 0, misses: 1, writes: 2, removals: 3, evictions: 4, expirations: 5, getSync: 6, existsSync: 7, stream: 8 } as const
 
 /** From here on, the calls of each action by its number. */
 const CALLS = 16

@@ -85,6 +85,7 @@ export async function transact<T>(
   const shards = lockOrder(keys, caller.shardCount)
   const involved = shards.map(([shard]) => shard)
   let current: Ticket | undefined
+  /** Whether nothing has come of it. */
   const end = async (): Promise<boolean> => {
     if (current === undefined) return true
     const ticket = current
@@ -106,6 +107,8 @@ export async function transact<T>(
       if (!await end()) throw new CacheError('ERR_FUNCTION_FAILED', 'the thread of the transaction\'s function died when that had committed; what it returned is lost', { outcome: 'unknown' })
       return begin(monotonicMs() + readTimeout(options))
     })
+  } catch (error) {
+    throw await end() ? withoutEffect(error) : error
   } finally {
     await end()
   }

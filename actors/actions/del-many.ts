@@ -26,6 +26,7 @@ export const delMany: Action = {
     const all = keysOf(keys, 'delMany')
     // Every key is looked at before the first one is removed.
     for (const key of all) caller.key(key)
+    if (all.length === 0) caller.refuseIfStopped()
     const remove = (key: unknown): unknown => del.call(caller, key as never, options as never)
     if (caller.telling) return all.map(remove).every(Boolean)
     return together(all, remove).then((were) => were.filter(Boolean).length)

@@ -42,7 +42,7 @@ export const getMany: Action = {
       entries.push(caller.entry())
       mustWait ||= caller.hasUnansweredWrite
     }
-    if (entries.length === 0) return Promise.resolve([])
+    if (entries.length === 0) caller.refuseIfStopped()
     if (!mustWait) {
       const values = snapshot.read(caller.readClock)
       if (values !== BUSY) return Promise.resolve(found(caller, values))

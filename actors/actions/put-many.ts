@@ -70,7 +70,7 @@ function putAll(shard: Shard, request: Request): void {
 }
 
 async function store(caller: Caller, entries: readonly EncodedEntry[], expireMs: number | null | undefined, options: PutManyOptions | undefined): Promise<void> {
-  if (entries.length === 0) return
+  if (entries.length === 0) return caller.refuseIfStopped()
   const groups = batches(entries)
   if (caller.plan !== undefined) return putParts(caller, groups, expireMs)
   if (groups.length === 1) {

@@ -6,8 +6,8 @@ import { callsOf, COUNTER, CountersReader } from '../counters.js'
 import { sum } from './clear.js'
 import { sync } from './sync.js'
 
-/** What can be called: the actions, and the synchronous reads. */
-export type CalledName = keyof CacheActions<unknown> | 'getSync' | 'existsSync'
+/** What can be called: the actions, the synchronous reads, and `stream`. */
+export type CalledName = keyof CacheActions<unknown> | 'getSync' | 'existsSync' | 'stream'
 
 /** What was counted since the cache was started, on all threads of this node; restarts of its actors change nothing. */
 export interface CacheStats {
@@ -86,6 +86,7 @@ function readStats(counters: CountersReader): CacheStats {
   for (const action of numberedActions()) if (action !== stats) note(action.name, counters.total(callsOf(action)))
   note('getSync', counters.total(COUNTER.getSync))
   note('existsSync', counters.total(COUNTER.existsSync))
+  note('stream', counters.total(COUNTER.stream))
   const hits = counters.total(COUNTER.hits)
   const misses = counters.total(COUNTER.misses)
   return {

@@ -4,6 +4,7 @@ import { invalidArgument } from '../../runtime/errors.js'
 import type { ScanBatch } from '../../runtime/table/scan-batch.js'
 import { checkCallOptions, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
+import { COUNTER } from '../counters.js'
 import { clusterBatches, orderedClusterBatches } from '../cluster/cluster-walk.js'
 import { readSelect, Row, type Entry, type Select, type Selected, type Selection } from '../entry.js'
 import { filteredBatches, orderedFilteredBatches } from '../filtered-walk.js'
@@ -64,7 +65,9 @@ export const MAX_BATCH = 100_000
 
 export function openStream(caller: Caller, options: unknown): AsyncGenerator<unknown, void, undefined> {
   try {
-    return run(caller, readPlan(options as StreamOptions<unknown, Select, unknown> | undefined))
+    const plan = readPlan(options as StreamOptions<unknown, Select, unknown> | undefined)
+    caller.counters?.add(COUNTER.stream)
+    return run(caller, plan)
   } catch (error) {
     return failing(error)
   }

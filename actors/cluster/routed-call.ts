@@ -65,6 +65,7 @@ export class RoutedCall {
   /** The positions of keys by the nodes that own them. Throws `ERR_INVALID_KEY`. */
   byOwner(keys: readonly unknown[]): Map<string, number[]> {
     const positions = new Map<string, number[]>()
+    if (keys.length === 0) this.caller.refuseIfStopped()
     for (const [index, key] of keys.entries()) {
       const owner = this.ownerOf(key)
       const known = positions.get(owner)

@@ -21,7 +21,7 @@ describe('errors of a cache', () => {
     for (const message of [undefined, null, 'get', {}, [], [5], ['nope', 'k'], ['constructor'], ['__proto__'], ['toString'], ['getSync', 'k'], ['stop'], ['sync'], ['get', 'k', {}, 'more'], ['get', 'k', 5], ['get', 'k', null]]) {
       expectTypeError(await rejected(cache.ask(message as never)))
     }
-    for (const message of [undefined, 'put', [], ['nope'], ['put', 'k', 1, { expires: 5 }], ['put', 'k', 1, null], ['put', 'k', 1, { expire: 'soon' }], ['put', 'k', 1, {}, 1]]) expectTypeError(thrown(() => cache.tell(message as never)))
+    for (const message of [undefined, 'put', [], ['nope'], ['put', 'k', 1, { expires: 5 }], ['put', 'k', 1, null], ['get', 'k', { defualt: 1 }], ['getMany', 5], ['put', 'k', 1, { expire: 'soon' }], ['put', 'k', 1, {}, 1]]) expectTypeError(thrown(() => cache.tell(message as never)))
     for (const options of [null, 5, { timeuot: 5 }, { expire: 5 }, { timeout: 'soon' }, { signal: {} }]) expectTypeError(await rejected(cache.ask(['put', 'k', 1], options as never)))
     for (const reference of [undefined, null, 5, '', {}, { name: 'sums.add' }]) expectTypeError(await rejected(cache.getAndUpdate('k', reference as never)))
     for (const options of [{ args: 5 }, { args: {} }, { functionTimeout: 0 }, { functionTimeout: -1 }, { functionTimeout: 'soon' }, null]) expectTypeError(await rejected(cache.getAndUpdate('k', 'sums.double', options as never)))
@@ -45,10 +45,10 @@ describe('errors of a cache', () => {
     await Promise.all([old.stop(), old.stop()])
     await old.stop()
     const refused = async (): Promise<void> => {
-      for (const promise of [old.get('k'), old.put('k', 1), old.incr('k'), old.getMany(['k']), old.delMany(['k']), old.clear(), old.purge(), old.size(), old.keys(), old.isEmpty(), old.inspect('cache'), old.inspect('tree'), old.ask(['get', 'k']), old.getAndUpdate('k', sums.double)]) {
+      for (const promise of [old.get('k'), old.put('k', 1), old.incr('k'), old.getMany(['k']), old.delMany(['k']), old.getMany([]), old.delMany([]), old.putMany([]), old.transaction([], 'sums.double'), old.ttl('k'), old.exists('k'), old.stream().next(), old.clear(), old.purge(), old.size(), old.keys(), old.isEmpty(), old.inspect('cache'), old.inspect('tree'), old.ask(['get', 'k']), old.getAndUpdate('k', sums.double)]) {
         await rejected(promise, 'ERR_STOPPED')
       }
-      for (const act of [() => old.getSync('k'), () => old.existsSync('k'), () => old.tell(['put', 'k', 1]), () => old.tell(['clear']), () => old.attachment()]) thrown(act, 'ERR_STOPPED')
+      for (const act of [() => old.getSync('k'), () => old.existsSync('k'), () => old.tell(['put', 'k', 1]), () => old.tell(['clear']), () => old.tell(['get', 'k']), () => old.attachment()]) thrown(act, 'ERR_STOPPED')
       for (const [name, ...args] of [['get', 'k'], ['put', 'k', 1], ['size'], ['clear']] as const) await rejected(thread.call('stopping', name, ...args), 'ERR_STOPPED')
       await rejected(thread.do({ do: 'tell', cache: 'stopping', message: ['put', 'k', 1] }), 'ERR_STOPPED')
       await rejected(thread.do({ do: 'sync', cache: 'stopping', name: 'getSync', key: 'k' }), 'ERR_STOPPED')

@@ -77,11 +77,12 @@ describe('hooks', () => {
     await cache.exists('c')
     cache.getSync('a')
     cache.existsSync('x')
+    expect(cache.tell(['get', 'b'])).to.equal(true)
     await cache.incr('n')
     await cache.getMany(['a', 'b'])
     await cache.del('a')
-    expect((await seen('log', 7)).map(({ message, result }) => [message, result])).to.deep.equal([
-      [['put', 'a', 1], true], [['put', 'b', 2], true], [['put', 'c', 3], undefined], [['exists', 'c'], true], [['get', 'a'], 1], [['exists', 'x'], false], [['del', 'a'], true],
+    expect((await seen('log', 8)).map(({ message, result }) => [message, result])).to.deep.equal([
+      [['put', 'a', 1], true], [['put', 'b', 2], true], [['put', 'c', 3], undefined], [['exists', 'c'], true], [['get', 'a'], 1], [['exists', 'x'], false], [['get', 'b'], 2], [['del', 'a'], true],
     ])
     expect((await seen('second', 1)).map(({ message }) => message)).to.deep.equal([['del', 'a']])
   })

@@ -46,6 +46,14 @@ describe('a transaction that ends otherwise', () => {
       closure.unregister()
     })
 
+    it('when the thread that has registered its function ends', async () => {
+      const thread = new AttachedThread()
+      await thread.attach(cache)
+      await thread.do({ do: 'registerFunction', name: 'deaths.end', each: false, says: 'ends' })
+      expect(await rejected(cache.transaction(keys, 'deaths.end', { args: ['end'] }), 'ERR_FUNCTION_FAILED')).to.include({ outcome: 'none' })
+      await thread.end()
+    })
+
     it('when the thread of its caller ends', async () => {
       const thread = new AttachedThread()
       await thread.attach(cache)

@@ -46,11 +46,13 @@ describe('stats', () => {
     await cache.keys()
     await cache.inspect('cache')
     cache.getSync('a')
+    for await (const _ of cache.stream()) break
+    await rejected(cache.stream({ batch: 0 }).next(), 'ERR_INVALID_ARGUMENT')
     cache.existsSync('a')
     await rejected(cache.get(undefined as never), 'ERR_INVALID_KEY')
     await rejected(cache.put('a', 1, { expire: 'soon' }), 'ERR_INVALID_ARGUMENT')
     expect((await cache.stats()).calls).to.deep.equal({
-      put: 3, del: 1, get: 1, getMany: 1, incr: 1, decr: 1, persist: 1, delMany: 1, keys: 1, inspect: 1, getSync: 1, existsSync: 1,
+      put: 3, del: 1, get: 1, getMany: 1, incr: 1, decr: 1, persist: 1, delMany: 1, keys: 1, inspect: 1, getSync: 1, existsSync: 1, stream: 1,
     })
   })
 
