@@ -4,8 +4,12 @@ import type { WarmerConfig } from './warmer-options.js'
 
 /** What a warmer needs of its surroundings. */
 export interface WarmerSetting {
-  /** Calls the function, and puts what it returns. */
-  fill(config: WarmerConfig): Promise<void>
+  /**
+   * Calls the function, and puts what it returns.
+   *
+   * @param byItself whether nobody asked for this run, and one of the cache's nodes is enough for it
+   */
+  fill(config: WarmerConfig, byItself: boolean): Promise<void>
   /** Runs something after some time. Returns a cancel. */
   after(delayMs: number, run: () => void): () => void
 }
@@ -25,11 +29,11 @@ export class Warmer {
   }
 
   /** Runs it: now, or when the run that is under way is through. Those who wait for the same run get the same promise. */
-  run(): Promise<void> {
-    if (this.#running === undefined) return this.#begin()
+  run(byItself = false): Promise<void> {
+    if (this.#running === undefined) return this.#begin(byItself)
     return this.#next ??= this.#running.catch(() => undefined).then(() => {
       this.#next = undefined
-      return this.#begin()
+      return this.#begin(byItself)
     })
   }
 
@@ -37,12 +41,12 @@ export class Warmer {
   schedule(): void {
     this.#cancel()
     const { intervalMs } = this.config
-    if (intervalMs !== null && !this.#isStopped) this.#cancel = this.#setting.after(intervalMs, () => this.runUnheard())
+    if (intervalMs !== null && !this.#isStopped) this.#cancel = this.#setting.after(intervalMs, () => this.runUnheard(true))
   }
 
   /** A run that nobody waits for. */
-  runUnheard(): void {
-    this.run().catch((error: unknown) => {
+  runUnheard(byItself = false): void {
+    this.run(byItself).catch((error: unknown) => {
       // Once, until it succeeds again.
       if (this.#hasFailed || this.#isStopped || errorCode(error) === 'ERR_STOPPED') return
       this.#hasFailed = true
@@ -55,9 +59,9 @@ export class Warmer {
     this.#cancel()
   }
 
-  #begin(): Promise<void> {
+  #begin(byItself: boolean): Promise<void> {
     this.#cancel()
-    return this.#running = this.#setting.fill(this.config).then(() => { this.#hasFailed = false }).finally(() => {
+    return this.#running = this.#setting.fill(this.config, byItself).then(() => { this.#hasFailed = false }).finally(() => {
       this.#running = undefined
       this.schedule()
     })

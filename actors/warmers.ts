@@ -46,7 +46,7 @@ class Warmers {
 
   constructor(context: ActorContext & HostContext, config: CacheConfig) {
     const setting = {
-      fill: (warmer: WarmerConfig) => fill(context, config, warmer),
+      fill: (warmer: WarmerConfig, byItself: boolean) => fill(context, config, warmer, byItself, context.incarnation === 1),
       after: (delayMs: number, run: () => void) => context.after(delayMs, run),
     }
     this.#warmers = config.warmers.map((warmer) => new Warmer(warmer, setting))
@@ -61,7 +61,7 @@ class Warmers {
       this.stop()
       throw error
     }
-    for (const warmer of this.#warmers) if (!warmer.config.required) warmer.runUnheard()
+    for (const warmer of this.#warmers) if (!warmer.config.required) warmer.runUnheard(warmer.config.intervalMs !== null)
   }
 
   /** Goes on where another incarnation was: the entries are still there. */
@@ -90,8 +90,8 @@ class Warmers {
   }
 }
 
-async function fill(context: ActorContext & HostContext, config: CacheConfig, warmer: WarmerConfig): Promise<void> {
-  const run: WarmerRun = { function: warmer.function, state: warmer.state, limitMs: config.poolTimeoutMs, modules: config.functions }
+async function fill(context: ActorContext & HostContext, config: CacheConfig, warmer: WarmerConfig, onOneNode: boolean, awaitsNodes: boolean): Promise<void> {
+  const run: WarmerRun = { function: warmer.function, state: warmer.state, limitMs: config.poolTimeoutMs, modules: config.functions, onOneNode, awaitsNodes }
   try {
     await callFunction(context.host.client, {
       name: FILL, args: [run], limitMs: FILL_LIMIT_MS, cacheId: cacheOf(context.id), modules: [...config.functions, WARMING],

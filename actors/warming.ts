@@ -4,9 +4,11 @@
  */
 import { currentScope } from './call-scope.js'
 import { callerOf, quiet, type Cache } from './cache.js'
+import { checkNodes, peersOf } from './cluster/bridge-client.js'
 import { readExpire } from './expiry.js'
 import { callFunction, type FunctionResult } from './function-call.js'
 import { EncodedArguments } from './function-wire.js'
+import type { Client } from '../runtime/client.js'
 import type { Key } from '../runtime/codec/key.js'
 import { CacheError } from '../runtime/errors.js'
 import { defineFunctions } from '../runtime/functions.js'
@@ -19,6 +21,10 @@ export interface WarmerRun {
   /** How long the function may take, in milliseconds. */
   readonly limitMs: number
   readonly modules: readonly string[]
+  /** Whether it is enough that the first of the nodes that are up runs it, where the cache has several. */
+  readonly onOneNode: boolean
+  /** Whether the cache is starting, and its other nodes may be starting too. */
+  readonly awaitsNodes: boolean
 }
 
 /** Puts under way at a time. */
@@ -26,7 +32,11 @@ const WINDOW = 1000
 
 export const warming = defineFunctions('scatterhoard.warming', import.meta.url, {
   async fill(cache: Cache<unknown>, run: WarmerRun): Promise<void> {
-    const { client, description } = callerOf(cache)
+    const { client, description, cluster } = callerOf(cache)
+    if (cluster !== null) {
+      if (run.awaitsNodes) await checkNodes(client, cache.name, cluster.config.connectTimeoutMs)
+      if (run.onOneNode && !await isFirst(client, cluster.nodes)) return
+    }
     const called = callFunction(client, {
       name: run.function, args: new EncodedArguments([run.state]), limitMs: run.limitMs, cacheId: description.id, modules: run.modules, rerun: true,
     })
@@ -39,6 +49,12 @@ export const warming = defineFunctions('scatterhoard.warming', import.meta.url, 
     }
   },
 })
+
+/** Whether this is the first in order of the nodes that are up. */
+async function isFirst(client: Client, nodes: readonly string[]): Promise<boolean> {
+  const up = new Set((await peersOf(client)).filter(({ state }) => state === 'up').map(({ node }) => node))
+  return nodes.every((node) => node >= client.node || !up.has(node))
+}
 
 interface ToPut {
   pairs: (readonly [Key, unknown])[]

@@ -27,7 +27,11 @@ export interface ClusterConfig {
   readonly nodes: readonly string[]
   readonly router: RouterSpec
   readonly startWith: Quorum
+  /** How long it is tried to reach the others at the start. */
+  readonly connectTimeoutMs: number
 }
+
+const CONNECT_TIMEOUT_MS = 5000
 
 /**
  * Reads them. `null`: the cache runs on one node.
@@ -35,12 +39,12 @@ export interface ClusterConfig {
  * @param own what `ownOptions` returned
  * @param node the one that it is to run on, if that is known yet
  */
-export function readClusterOptions(own: Record<string, unknown>, node: Pick<NodeConfig, 'name' | 'bridge'> | undefined): ClusterConfig | null {
+export function readClusterOptions(own: Record<string, unknown>, node: Pick<NodeConfig, 'name' | 'bridge' | 'connectTimeoutMs'> | undefined): ClusterConfig | null {
   const nodes = own['nodes'] === undefined ? [] : readNodes(own['nodes'])
   if (node !== undefined && nodes.length > 0) refuseForeign(nodes, node.name, node.bridge !== undefined)
   const router = readRouter(or(own['router'], nodes.length > 1 ? 'jump' : 'local'))
   const startWith = oneOf(or(own['startWith'], 'all'), QUORUMS, 'startWith')
-  return nodes.length > 1 ? { nodes, router, startWith } : null
+  return nodes.length > 1 ? { nodes, router, startWith, connectTimeoutMs: node?.connectTimeoutMs ?? CONNECT_TIMEOUT_MS } : null
 }
 
 function readNodes(value: unknown): string[] {

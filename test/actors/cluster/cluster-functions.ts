@@ -14,6 +14,8 @@ export const beside = defineFunctions('beside', import.meta.url, {
       return (error as { code?: unknown }).code
     }
   },
+  /** A pair for each node, and one that says who ran last. */
+  pairs: (state: string) => [...Array.from({ length: 20 }, (_, number) => [`${state} ${number}`, number]), [`${state} ran`, `${process.hrtime.bigint()}`]],
   isEven: ({ value }: { value: unknown }) => typeof value === 'number' && value % 2 === 0,
 })
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { cacheSupervisor, startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
 import { memory } from 'scatterhoard/bridge'
-import { rejected } from '../expectations.js'
+import { rejected, until } from '../expectations.js'
 import { beside, forbidden } from './cluster-functions.js'
 import { keysOf, startTogether, type Together } from './nodes.js'
 
@@ -92,6 +92,24 @@ describe('the start of a cache on several nodes', () => {
     expect((await lonely.startCache(name, { ...SMALL, nodes: ['lonely'] })).nodeOf(1)).to.equal('lonely')
     expect(await lonely.peers()).to.deep.equal([])
     await lonely.stop()
+  })
+
+  it('waits for required warmers, which wait for the nodes that own their pairs', async () => {
+    const warmers = [{ name: 'pairs', execute: beside.pairs, state: 'warm', required: true }]
+    const [first, second] = await Promise.all([a, b].map((node) => node.startCache(name, { ...SMALL, nodes: ['a', 'b'], functions: [beside], warmers })))
+    expect(await first!.size()).to.equal(21)
+    expect(await first!.size({ local: true })).to.be.within(1, 20)
+    expect(await second!.get('warm 7')).to.equal(7)
+    await rejected(a.startCache(`${name}-alone`, { ...SMALL, nodes: ['a', 'b'], functions: [beside], warmers }), 'ERR_NO_CACHE')
+  })
+
+  it('lets warmers with an interval run on one node', async () => {
+    const warmers = [{ name: 'rounds', execute: beside.pairs, state: 'rounds', interval: '1h' }]
+    const [first, second] = await Promise.all([a, b].map((node) => node.startCache(name, { ...SMALL, nodes: ['a', 'b'], functions: [beside], warmers, stats: true })))
+    await until(async () => await first!.size() === 21, 'the pairs')
+    await second!.warm({ wait: true })
+    const { writes } = await first!.stats()
+    expect(writes).to.equal(42)
   })
 
   it('again by a supervisor does not ask the others', async () => {
