@@ -89,6 +89,8 @@ export interface Action {
   readonly isOffered?: boolean
   /** Which of its arguments names a function. */
   readonly functionAt?: number
+  /** The function that it runs, if none of its arguments names it. */
+  readonly functionIn?: (caller: Caller, args: readonly unknown[]) => string | undefined
   /** Takes up a request without a claim that a shard before this one had kept. */
   adopt?(shard: Shard, request: ParkedRequest): void
 }

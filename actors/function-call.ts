@@ -11,6 +11,7 @@ import { monotonicMs } from '../runtime/clock.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { decodeValue } from '../runtime/codec/value.js'
 import { CacheError, errorCode, reviveError } from '../runtime/errors.js'
+import { currentScope } from './call-scope.js'
 import { PoolThreads, type PoolThread } from './function-pool.js'
 import { readCall, writeCall, writeHeader, type CallReply, type EncodedArguments, type LostCall, type WrittenCall } from './function-wire.js'
 import { ownFunction, runOwn } from './registered-functions.js'
@@ -100,6 +101,8 @@ export function callFunction(client: Client, task: FunctionTask): Promise<Functi
 }
 
 async function makeCall(client: Client, task: FunctionTask, written: WrittenCall, scratch: Scratch): Promise<FunctionResult> {
+  const peer = currentScope()?.peer
+  if (peer?.name === task.name) return resultOf(task, await peer.call(task) as Exclude<CallReply, readonly ['again', ...unknown[]]>) // nobody else's thread can die of it
   let alone: PoolThread | undefined
   for (let attempt = 1; ; attempt++) {
     const place: Place = alone === undefined ? findFunction(client, task) : { at: 'pool' }
@@ -133,6 +136,7 @@ function resultOf({ onNotes }: FunctionTask, reply: Exclude<CallReply, readonly 
 
 function findFunction(client: Client, { name, home }: FunctionTask): Place {
   const { names } = client
+  if (currentScope()?.peer !== undefined) return { at: 'pool' }
   if (home !== undefined && home !== client.id && names.holds(name, home)) return { at: 'thread', client: home }
   if (ownFunction(name) !== undefined) return { at: 'here' }
   const owner = names.ownerOf(name)

@@ -40,6 +40,8 @@ export interface LockedUpdate {
 
 /** Whether a thread of the application has registered this function. */
 export function isRegistered({ client }: Caller, name: string): boolean {
+  const peer = currentScope()?.peer
+  if (peer !== undefined) return peer.name === name
   return ownFunction(name) !== undefined || client.names.ownerOf(name) !== undefined
 }
 

@@ -21,6 +21,7 @@ import { STATUS } from '../runtime/mailbox/lane.js'
 import { CacheChecks } from './cache-checks.js'
 import type { DescribedBridge } from './descriptor.js'
 import { FollowedCaches } from './followed-caches.js'
+import { LentFunctions } from './lent-functions.js'
 import type { Membership, MembershipEvent } from './membership.js'
 import { PeerRequests } from './peer-requests.js'
 import { warnOfThrown } from './settle.js'
@@ -33,6 +34,7 @@ class Bridge {
   readonly #requests: PeerRequests
   readonly #checks: CacheChecks
   readonly #followed: FollowedCaches
+  readonly #lent = new LentFunctions()
   readonly #listeners = new Set<MessagePort>()
   /** The last events, for those who began to listen before they were known here. */
   #recent: { readonly event: MembershipEvent; readonly atMs: number }[] = []
@@ -40,9 +42,8 @@ class Bridge {
   constructor(context: ActorContext & HostContext, { settings, connectTimeoutMs, failureTimeoutMs }: BridgeArguments) {
     const bridge = settings as DescribedBridge // what the descriptor of this module's folder gave
     const { client } = context.host
-    // Values only pass through, and peers may not name what threads of the application have registered.
+    // Values only pass through.
     keepForeignClasses()
-    client.names.hide()
     const membership = this.#membership = createMembership(bridge, {
       name: context.node, connectTimeoutMs, failureTimeoutMs,
       handlers: {
@@ -52,7 +53,7 @@ class Bridge {
       },
     })
     this.#checks = new CacheChecks(membership)
-    this.#requests = new PeerRequests(client, bridge.allow, this.#checks)
+    this.#requests = new PeerRequests(client, bridge.allow, this.#checks, this.#lent)
     const followed = this.#followed = new FollowedCaches(context.node, membership, this.#checks, context.buffers['view']!)
     this.#requests.onHeard = (cache, node, fingerprint) => followed.heard(cache, node, fingerprint)
   }
@@ -94,12 +95,14 @@ class Bridge {
 
   /** Sends a request of a thread of this node to another node, and its answer back. */
   #pass(inlet: Inlet): void {
-    const { bytes, start, aEnd, bEnd } = inlet
+    const { bytes, start, aEnd, bEnd, cEnd } = inlet
+    const lent = cEnd === bEnd ? undefined : this.#lent.lend(...decodeValue(bytes, bEnd, cEnd) as [cache: string, name: string])
     const node = bytes.toString('utf8', start, aEnd)
     const answered: { by?: Deferral } = {}
     this.#membership.want(node)
     // It is settled in a later turn, when there is a deferral: before that the bytes are needed.
     this.#membership.peer(node).send(bytes, aEnd, bEnd, timeLeft(inlet), (error, answer, from, to) => {
+      lent?.()
       if (error !== undefined) fail(answered.by!, error)
       else answered.by!.finishWith(answer[from] === ANSWER.value ? STATUS.value : STATUS.error, answer, from + 1, to)
     })

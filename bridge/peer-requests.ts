@@ -7,17 +7,22 @@ import { numberedActions } from '../actors/action-codes.js'
 import type { Action } from '../actors/action.js'
 import { callerOf, type Cache } from '../actors/cache.js'
 import { CacheDirectory } from '../actors/cache-directory.js'
+import { runInScope } from '../actors/call-scope.js'
 import type { Caller } from '../actors/caller.js'
 import type { Fingerprint } from '../actors/cluster/cluster-options.js'
 import { routed } from '../actors/cluster/routed-call.js'
-import { readRequest, writeError, writeResult, type CheckReply, type NodeRequest, type RemoteCall } from '../actors/cluster/wire.js'
+import { readRequest, writeError, writeResult, type CheckReply, type NodeRequest, type RemoteCall, type RemoteRun, type RunReply } from '../actors/cluster/wire.js'
+import { callFunction } from '../actors/function-call.js'
+import { isRegistered } from '../actors/locked-update.js'
 import { matchesAny, type NamePattern } from '../actors/name-patterns.js'
 import { DEADLINELESS_MS } from '../runtime/actor.js'
 import type { Client } from '../runtime/client.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { CacheError, errorCode, invalidArgument } from '../runtime/errors.js'
 import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
+import type { LentFunctions } from './lent-functions.js'
 import type { Peer } from './peer.js'
+import { PeerScope } from './peer-scope.js'
 
 /** Actions that peers may have carried out here: those on keys, and those that are merged over all nodes. */
 const OFFERED = new Map<string, Action>(numberedActions().filter(({ keyed, merge, isOffered }) => keyed === true || merge !== undefined || isOffered === true).map((action) => [action.name, action]))
@@ -26,12 +31,16 @@ export class PeerRequests {
   readonly #node: string
   readonly #allow: readonly NamePattern[] | undefined
   readonly #checks: CacheChecks
+  readonly #client: Client
+  readonly #lent: LentFunctions
   readonly #directory: CacheDirectory
   readonly #scratch = new Scratch()
   #refreshing: Promise<void> | undefined
 
   /** @param allow what the names of functions have to match that peers may call; `undefined`: every name */
-  constructor(client: Client, allow: readonly NamePattern[] | undefined, checks: CacheChecks) {
+  constructor(client: Client, allow: readonly NamePattern[] | undefined, checks: CacheChecks, lent: LentFunctions) {
+    this.#client = client
+    this.#lent = lent
     this.#node = client.node
     this.#allow = allow
     this.#checks = checks
@@ -79,20 +88,23 @@ export class PeerRequests {
     if (request.kind === 'check') return this.#answer(peer, ticket, this.#checkReply(peer, request, cache))
     let result: unknown
     try {
-      result = this.#carryOut(callerOf(cache), request, timeMs)
+      const name = request.kind === 'run' || !request.lends ? undefined : lentIn(callerOf(cache), request)
+      result = request.kind === 'run'
+        ? this.#run(callerOf(cache), request)
+        : runInScope(new PeerScope(peer, cache, name), () => this.#carryOut(callerOf(cache), request, timeMs))
     } catch (error) {
       return this.#fail(peer, ticket, error)
     }
     Promise.resolve(result).then((value) => this.#answer(peer, ticket, value), (error: unknown) => this.#fail(peer, ticket, this.#seenFromAfar(error, request.cache)))
   }
 
-  #carryOut(caller: Caller, { cache, action: name, args, options, hops }: RemoteCall, timeMs: number): unknown {
+  #carryOut(caller: Caller, { cache, action: name, args, options, hops, lends }: RemoteCall, timeMs: number): unknown {
     const action = OFFERED.get(name)
     if (action === undefined) throw invalidArgument(`node '${this.#node}' does not let other nodes call '${name.slice(0, 64)}'`)
     if (args.length > action.arity || 'signal' in options || 'timeout' in options) throw invalidArgument(`not a call of ${name}`)
     // It is on its way only while this node has it.
     if (caller.cluster === null) throw this.#noCache(cache)
-    if (action.functionAt !== undefined) this.#refuseForbidden(args[action.functionAt])
+    if (action.functionAt !== undefined && !lends) this.#refuseForbidden(args[action.functionAt])
     const positional = [...args, ...Array<undefined>(action.arity - args.length).fill(undefined)]
     const own = timeMs >= UNLIMITED_MS ? options : { ...options, timeout: timeMs }
     try {
@@ -102,6 +114,13 @@ export class PeerRequests {
     } catch (error) {
       throw this.#seenFromAfar(error, cache)
     }
+  }
+
+  /** Runs a function of a thread of this node's, with which a call of that thread is under way. */
+  async #run(caller: Caller, { cache, name, args, limitMs }: RemoteRun): Promise<RunReply> {
+    if (!this.#lent.has(cache, name) || !isRegistered(caller, name)) throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${this.#node}' has no function '${name}' to run for a call of its own`, { function: name, node: this.#node })
+    const { kind, expireMs, value } = await callFunction(this.#client, { name, args, limitMs, cacheId: caller.description.id, modules: [], rerun: false })
+    return [kind, expireMs, value]
   }
 
   #refuseForbidden(name: unknown): void {
@@ -142,6 +161,13 @@ export class PeerRequests {
   #noCache(cache: string, cause?: unknown): CacheError {
     return new CacheError('ERR_NO_CACHE', `node '${this.#node}' does not run the cache '${cache}' with other nodes`, { cache, node: this.#node, cause })
   }
+}
+
+/** The function of a call that its node has lent with it. */
+function lentIn(caller: Caller, { action, args }: RemoteCall): string | undefined {
+  const { functionAt, functionIn } = OFFERED.get(action) ?? {}
+  const name = functionAt === undefined ? functionIn?.(caller, args) : args[functionAt]
+  return typeof name === 'string' ? name : undefined
 }
 
 /** From here on there was no deadline. */

@@ -38,7 +38,6 @@ export class RegisteredNames {
   /** Who has registered a name, the first one first, as of a generation. */
   #owners: ReadonlyMap<string, readonly number[]> = new Map()
   #generation = 0
-  #areHidden = false
 
   /** As `client`, who changes and reads it. */
   constructor(buffer: SharedArrayBuffer, client: number) {
@@ -90,11 +89,6 @@ export class RegisteredNames {
     Atomics.compareExchange(this.#words, LOCK, this.#lockWord, 0)
   }
 
-  /** From now on this client finds none of them: for one that acts for other nodes. */
-  hide(): void {
-    this.#areHidden = true
-  }
-
   /** The client whose thread registered `name` first; `undefined` if none has. */
   ownerOf(name: string): number | undefined {
     return this.#look().get(name)?.[0]
@@ -106,7 +100,6 @@ export class RegisteredNames {
   }
 
   #look(): ReadonlyMap<string, readonly number[]> {
-    if (this.#areHidden) return NO_OWNERS
     if (Atomics.load(this.#words, GENERATION) !== this.#generation) this.#locked(() => this.#read())
     return this.#owners
   }
@@ -155,8 +148,6 @@ export class RegisteredNames {
     }
   }
 }
-
-const NO_OWNERS: ReadonlyMap<string, readonly number[]> = new Map()
 
 /** Where the slots begin. */
 const SLOTS: readonly number[] = Array.from({ length: MAX_REGISTRATIONS }, (_, index) => HEADER_WORDS + index * SLOT_WORDS)

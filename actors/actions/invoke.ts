@@ -51,6 +51,7 @@ declare module '../action.js' {
 /** The rest is `[command, args, default, functionTimeoutMs]`. */
 export const invoke: Action = {
   name: 'invoke', writes: true, keyed: true, arity: 2, keyAt: 1, options: ['args', 'default', 'functionTimeout'],
+  functionIn: ({ config }, [command]) => config.commands.find(({ name }) => name === command)?.function,
   call(caller, command: unknown, key: unknown, options?: InvokeOptions<unknown>) {
     checkCallOptions(invoke, options)
     const { args = [], default: initial, functionTimeout } = options ?? {}

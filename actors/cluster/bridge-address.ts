@@ -11,7 +11,10 @@ const BRIDGE_MAILBOX = { ...DEFAULT_BOUNDS, bytes: 16 << 20 }
 
 /** Codes of the messages to it. */
 export const TO_BRIDGE = {
-  /** Sections: the name of a node, and a request for it. Answered as the node answers. */
+  /**
+   * Sections: the name of a node, and a request for it; if that lends a function, an encoded `[cache, name]`. Answered as the node
+   * answers.
+   */
   request: 0,
   /** An encoded `[cache, withinMs]`: answered when enough of the cache's nodes are there, and agree. */
   check: 1,

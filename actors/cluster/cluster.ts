@@ -2,6 +2,7 @@
 import type { Client } from '../../runtime/client.js'
 import { monotonicMs } from '../../runtime/clock.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
+import { encodeValue } from '../../runtime/codec/value.js'
 import { CacheError } from '../../runtime/errors.js'
 import { currentScope } from '../call-scope.js'
 import { createRouter } from '../routers/router-spec.js'
@@ -81,15 +82,21 @@ export class Cluster {
    * Has another node carry an action out.
    *
    * @param hops how often the call was sent on before
+   * @param lent the function that it names, if that is to run on this node
    */
-  call(node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>, timeoutMs: number, signal: AbortSignal | undefined, hops = 0): Promise<unknown> {
+  call(
+    node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>, timeoutMs: number, signal: AbortSignal | undefined,
+    hops = 0, lent?: string,
+  ): Promise<unknown> {
     const scratch = new Scratch(256)
     const name = Buffer.from(node)
     scratch.ensure(name.length)
     scratch.bytes.set(name)
     scratch.end = name.length
-    writeCall({ cache: this.#cache, action, args, options, hops }, scratch)
-    const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, scratch.end - name.length, 0, monotonicMs(), timeoutMs, signal)
+    writeCall({ cache: this.#cache, action, args, options, hops, lends: lent !== undefined }, scratch)
+    const requestEnd = scratch.end
+    if (lent !== undefined) encodeValue([this.#cache, lent], scratch)
+    const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, requestEnd - name.length, scratch.end - requestEnd, monotonicMs(), timeoutMs, signal)
     // A function that waits for another node holds no slot of its thread.
     return currentScope()?.wait(promise) ?? promise
   }

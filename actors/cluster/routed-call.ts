@@ -9,6 +9,7 @@ import { CacheError, errorCode } from '../../runtime/errors.js'
 import { functionName } from '../../runtime/functions.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Caller } from '../caller.js'
+import { isRegistered } from '../locked-update.js'
 import type { Cluster } from './cluster.js'
 import { gathered } from './gather.js'
 
@@ -50,7 +51,7 @@ export class RoutedCall {
     // Code of the user's may run while the arguments are encoded.
     caller.telling = false
     try {
-      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), this.#timeoutMs, this.options?.signal, hops)
+      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), this.#timeoutMs, this.options?.signal, hops, this.#lent)
       if (!telling) return sent
       sent.catch(() => undefined)
       return true
@@ -91,6 +92,13 @@ export class RoutedCall {
   /** References travel as names. */
   #sendable(args: readonly unknown[]): unknown[] {
     return args.map((argument, index) => (index === this.action.functionAt ? functionName(argument) : argument))
+  }
+
+  /** The name of its function, if that has to run on this node because a thread of it has registered it. */
+  get #lent(): string | undefined {
+    const { action: { functionAt, functionIn }, caller, args } = this
+    const name = functionAt === undefined ? functionIn?.(caller, args) : functionName(args[functionAt])
+    return name !== undefined && isRegistered(caller, name) ? name : undefined
   }
 
   /** Its own options, which the other node needs. */

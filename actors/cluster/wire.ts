@@ -20,9 +20,22 @@ export interface RemoteCall {
   readonly options: Readonly<Record<string, unknown>>
   /** How often it was sent on because nodes did not agree on the owner. */
   readonly hops: number
+  /** Whether the function that it names is one that a thread of the node has registered that the call is from: then it runs there. */
+  readonly lends: boolean
 }
 
+/** A function that the other node has lent with a call. */
+export interface RemoteRun {
+  readonly cache: string
+  readonly name: string
+  readonly args: readonly unknown[]
+  readonly limitMs: number
+}
+
+export type RunReply = readonly [kind: 'value' | 'commit' | 'ignore', expireMs: number | null | undefined, value: unknown]
+
 export type NodeRequest =
+  | ({ readonly kind: 'run' } & RemoteRun)
   | ({ readonly kind: 'call' } & RemoteCall)
   /** Whether the other node runs a cache as this one does. Answered with a `CheckReply`. */
   | { readonly kind: 'check'; readonly cache: string; readonly fingerprint: Fingerprint }
@@ -33,8 +46,12 @@ export type CheckReply = Fingerprint | null
 export const ANSWER = { value: 0, error: 1 } as const
 
 /** Appends a request to a scratch. Throws what `encodeValue` throws of an argument. */
-export function writeCall({ cache, action, args, options, hops }: RemoteCall, into: Scratch): void {
-  encodeValue(['call', cache, action, args.map(packed), packed(options), hops], into)
+export function writeCall({ cache, action, args, options, hops, lends }: RemoteCall, into: Scratch): void {
+  encodeValue(['call', cache, action, args.map(packed), packed(options), hops, lends], into)
+}
+
+export function writeRun({ cache, name, args, limitMs }: RemoteRun, into: Scratch): void {
+  encodeValue(['run', cache, name, packed(args), limitMs], into)
 }
 
 export function writeCheck(cache: string, fingerprint: Fingerprint, into: Scratch): void {
@@ -45,10 +62,14 @@ export function writeCheck(cache: string, fingerprint: Fingerprint, into: Scratc
 export function readRequest(bytes: Buffer, start: number, end: number): NodeRequest {
   const request = decodeValue(bytes, start, end)
   if (!Array.isArray(request)) throw malformed()
-  const [kind, cache, third, args, options, hops] = request as unknown[]
+  const [kind, cache, third, args, options, hops, lends] = request as unknown[]
   if (typeof cache !== 'string') throw malformed()
-  if (kind === 'call' && request.length === 6 && typeof hops === 'number' && typeof third === 'string' && Array.isArray(args) && args.length <= MAX_ARGUMENTS) {
-    return { kind, cache, action: third, args: args.map(unpacked), options: readOptions(unpacked(options)), hops }
+  if (kind === 'call' && request.length === 7 && typeof hops === 'number' && typeof lends === 'boolean' && typeof third === 'string' && Array.isArray(args) && args.length <= MAX_ARGUMENTS) {
+    return { kind, cache, action: third, args: args.map(unpacked), options: readOptions(unpacked(options)), hops, lends }
+  }
+  if (kind === 'run' && request.length === 5 && typeof third === 'string' && typeof options === 'number' && options > 0) {
+    const all = unpacked(args)
+    if (Array.isArray(all)) return { kind, cache, name: third, args: all, limitMs: options }
   }
   if (kind === 'check' && request.length === 3 && isFingerprint(third)) return { kind, cache, fingerprint: third }
   throw malformed()

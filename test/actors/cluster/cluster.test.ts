@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { registerClass, type Cache, type CacheStats } from 'scatterhoard'
+import { commit, registerClass, registerFunction, type Cache, type CacheStats } from 'scatterhoard'
 import { AttachedThread } from '../attached-thread.js'
 import { expectTypeError, rejected, thrown, until } from '../expectations.js'
 import { sums } from '../functions.js'
@@ -142,6 +142,38 @@ describe('a cache on two nodes', () => {
     expect(b.getSync(theirs)).to.equal(loaded[0])
     await rejected(a.fetch('missing', 'nobody.knows'), 'ERR_UNKNOWN_FUNCTION')
     await rejected(a.fetch(theirs, (() => 1) as never), 'ERR_FUNCTION_NOT_REGISTERED')
+  })
+
+  it('runs functions that a thread has registered on that thread, for keys of the other node too, and never for the other node', async () => {
+    let running = 0
+    let most = 0
+    const loaded: unknown[] = []
+    const load = registerFunction('cluster.load', async (key: string, more: Point) => {
+      loaded.push(key)
+      await Promise.resolve()
+      return commit({ key, more }, { expire: '1h' })
+    })
+    const add = registerFunction('cluster.add', async (value: number | undefined, by: number) => {
+      most = Math.max(most, ++running)
+      await Promise.resolve()
+      running--
+      return (value ?? 0) + by
+    })
+    const fails = registerFunction('cluster.fails', () => { throw new RangeError('no source') })
+    // Both nodes of this test are in one process, on whose main thread this is registered for both of them.
+    const fetched = await Promise.all(Array.from({ length: 10 }, () => a.fetch(theirs, load as never, { args: [new Point(1)] } as never)))
+    for (const value of fetched) expect(value).to.deep.equal({ key: theirs, more: new Point(1) })
+    expect(loaded).to.deep.equal([theirs])
+    expect(b.getSync(theirs)).to.deep.equal(fetched[0])
+    expect(await b.ttl(theirs)).to.be.within(3_500_000, 3_600_000)
+    expect(await rejected(a.fetch(others[1]!, fails as never), 'ERR_FUNCTION_FAILED')).to.have.nested.property('cause.message', 'no source')
+    expect(await a.get(others[1]!)).to.equal(undefined)
+    await Promise.all(Array.from({ length: 20 }, () => a.getAndUpdate(others[2]!, add as never, { args: [2] })))
+    expect(b.getSync(others[2]!)).to.equal(40)
+    expect(most).to.equal(1)
+    expect(await rejected(a.execute('cluster.add', { args: [1], node: 'b' }), 'ERR_UNKNOWN_FUNCTION')).to.include({ function: 'cluster.add', node: 'b' })
+    for (const registered of [load, add, fails]) registered.unregister()
+    expect(await rejected(a.getAndUpdate(others[2]!, 'cluster.add'), 'ERR_UNKNOWN_FUNCTION')).to.include({ function: 'cluster.add', node: 'b' })
   })
 
   it('executes a function beside a key, on a node, or here', async () => {
