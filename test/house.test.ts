@@ -27,7 +27,6 @@ interface Manifest {
   dependencies: Record<string, string>
   devDependencies: Record<string, string>
   exports: Record<string, unknown>
-  sideEffects: string[]
 }
 
 const manifest = JSON.parse(text('package.json')) as Manifest
@@ -113,11 +112,6 @@ describe('the house', () => {
         importing!.add(imported.from)
       }
       for (const [name, importing] of importers) expect([...importing], `importers of ${name}`).to.have.lengthOf(1)
-    })
-
-    it('for the sake of a side effect are of modules that package.json lists', () => {
-      const bare = inner.flatMap((from) => [...text(from).matchAll(/^import '(.+)'/gm)].map(([, specifier]) => `./dist/${join(dirname(from), specifier!).split(sep).join('/')}`))
-      expect([...new Set(bare)].sort()).to.deep.equal([...manifest.sideEffects].sort())
     })
   })
 
