@@ -156,7 +156,9 @@ export class Node {
   async watch(actor: { readonly id: string } | string): Promise<ActorExit> {
     this.#refuseIfStopped()
     const id = typeof actor === 'string' ? actor : actor.id
-    const link = await this.client.link()
+    // Before anything that the caller does next, if there is a link: it may be what ends the actor.
+    const { link: current } = this.#connection
+    const link = current.peerDied ? await this.client.link() : current
     try {
       return await link.call((api) => api.watch(id), Infinity)
     } catch (error) {
