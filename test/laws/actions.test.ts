@@ -1,4 +1,5 @@
 import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
+import { memory, memoryNetwork } from 'scatterhoard/bridge'
 import { AttachedThread } from '../actors/attached-thread.js'
 import { shardPaths } from '../actors/expectations.js'
 import { COMMANDS } from '../actors/functions.js'
@@ -32,6 +33,13 @@ const withCrashes = (node: () => CacheNode): Way => async (cache) => {
     await killed
     return call(name, ...args)
   }
+}
+
+/** Actions that are about the node that they are called on. */
+const OF_ONE_NODE = new Set(['inspect', 'prune', 'warm', 'getSync', 'existsSync'])
+
+function isLocal(options: unknown): boolean {
+  return typeof options === 'object' && options !== null && (options as { local?: unknown }).local === true
 }
 
 describe('the laws of the actions', () => {
@@ -90,4 +98,40 @@ describe('the laws of the actions', () => {
       for (const { promise, hold } of LAWS) it(promise, () => hold(setting))
     })
   }
+
+  describe('methods, all keys on another node', () => {
+    let nodes: readonly [CacheNode, CacheNode]
+    let setting: Setting
+    const caches: AnyCache[] = []
+
+    before(async () => {
+      const network = memoryNetwork()
+      const start = (name: string): Promise<CacheNode> => startNode({ name, shardThreads: 1, functions: FUNCTIONS, bridge: memory({ network }) })
+      const [, there] = nodes = await Promise.all([start('here'), start('there')])
+      for (const each of nodes) each.clock.hold()
+      const options: CacheOptions = { nodes: ['here', 'there'], router: { name: 'ring', excludes: 'here' }, shards: 2, memory: '32mb', commands: COMMANDS }
+      const startBoth = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
+        const [caller, owner] = await Promise.all(nodes.map((each) => each.startCache(name, { ...options, expiration: { interval: null, ...expiration } }))) as [AnyCache, AnyCache]
+        caches.push(caller)
+        const [call, callOwner] = [await methods(caller), await methods(owner)]
+        // What is of one node is asked of the one that has the entries.
+        return (action, ...args) => (OF_ONE_NODE.has(action) || isLocal(args.at(-1)) ? callOwner : call)(action, ...args)
+      }
+      setting = {
+        plain: await startBoth('plain', {}),
+        timed: await startBoth('timed', { default: 60_000 }),
+        eager: await startBoth('eager', { lazy: false }),
+        advance: async (ms) => {
+          for (const each of nodes) each.clock.advance(ms)
+          await Promise.all(nodes.map((each) => each.clockMoved()))
+        },
+        now: () => there.clock.now(),
+        sent: (value) => value,
+      }
+    })
+    after(async () => void await Promise.all(nodes.map((each) => each.stop())))
+    beforeEach(() => Promise.all(caches.map((cache) => cache.clear())))
+
+    for (const { promise, hold } of LAWS) it(promise, () => hold(setting))
+  })
 })
