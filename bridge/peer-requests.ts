@@ -3,7 +3,7 @@
  * peer sends is decoded within the limits of the codec, and nothing that it sends runs code of the application on this thread.
  */
 import '../actors/action-list.js'
-import { numberedActions } from '../actors/action-codes.js'
+import { numberedActions, publicActions } from '../actors/action-codes.js'
 import type { Action } from '../actors/action.js'
 import { callerOf, type Cache } from '../actors/cache.js'
 import { CacheDirectory } from '../actors/cache-directory.js'
@@ -24,8 +24,10 @@ import type { LentFunctions } from './lent-functions.js'
 import type { Peer } from './peer.js'
 import { PeerScope } from './peer-scope.js'
 
-/** Actions that peers may have carried out here: those on keys, and those that are merged over all nodes. */
-const OFFERED = new Map<string, Action>(numberedActions().filter(({ keyed, merge, isOffered }) => keyed === true || merge !== undefined || isOffered === true).map((action) => [action.name, action]))
+/** Actions that peers may have carried out here: of those that handles offer the ones on keys and those that are merged over all nodes, and a few more. */
+const OFFERED = new Map<string, Action>([
+  ...publicActions().filter(({ keyed, merge }) => keyed === true || merge !== undefined), ...numberedActions().filter(({ isOffered }) => isOffered === true),
+].map((action) => [action.name, action]))
 
 export class PeerRequests {
   readonly #node: string
