@@ -42,7 +42,7 @@ export interface CallOptions {
   timeout?: Duration | undefined
   /** Rejects the call with the signal's reason when it is aborted; the work goes on. */
   signal?: AbortSignal | undefined
-  /** This node only. */
+  /** This node only, where the cache runs on several: `ERR_REMOTE_KEY` for a key of another one. Default false. */
   local?: boolean | undefined
   /** `false`: no hooks. */
   notify?: boolean | undefined

@@ -16,6 +16,7 @@ export const beside = defineFunctions('beside', import.meta.url, {
   },
   /** A pair for each node, and one that says who ran last. */
   pairs: (state: string) => [...Array.from({ length: 20 }, (_, number) => [`${state} ${number}`, number]), [`${state} ran`, `${process.hrtime.bigint()}`]],
+  read: (cache: Cache<unknown>, key: string) => cache.get(key),
   isEven: ({ value }: { value: unknown }) => typeof value === 'number' && value % 2 === 0,
 })
 

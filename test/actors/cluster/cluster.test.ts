@@ -181,6 +181,8 @@ describe('a cache on two nodes', () => {
     expect(await a.execute('beside.see', { args: [theirs], key: theirs })).to.equal(5)
     expect(await a.execute('beside.see', { args: [theirs], node: 'b' })).to.equal(5)
     expect(await a.execute('beside.see', { args: [theirs] })).to.equal('ERR_REMOTE_KEY')
+    // The handle that a function gets finds the way too.
+    expect(await a.execute('beside.read', { args: [theirs] })).to.equal(5)
     expectTypeError(await rejected(a.execute('beside.see', { args: [theirs], node: 'z' })))
   })
 

@@ -94,6 +94,22 @@ describe('the start of a cache on several nodes', () => {
     await lonely.stop()
   })
 
+  it('takes routers of the application\'s own, which may follow nodes, and fails if one cannot be loaded', async () => {
+    const module = new URL('./first-node-router.js', import.meta.url)
+    const fixed = await Promise.all([a, b].map((node) => node.startCache(name, { ...SMALL, nodes: ['a', 'b'], router: { module } })))
+    await fixed[1]!.put('k', 1)
+    expect([fixed[1]!.nodeOf('k'), fixed[0]!.getSync('k')]).to.deep.equal(['a', 1])
+    const following = await Promise.all([a, b].map((node) => node.startCache(`${name}-following`, { ...SMALL, nodes: ['a', 'b'], router: { module, options: { last: true } } })))
+    await until(() => Promise.resolve(following.every((cache) => cache.nodeOf('k') === 'b')), 'the last node to own the key')
+    await following[1]!.stop()
+    await until(() => Promise.resolve(following[0]!.nodeOf('k') === 'a'), 'the one that is left to own it')
+    await following[0]!.put('k', 2)
+    expect(following[0]!.getSync('k')).to.equal(2)
+    const missing = { module: new URL('./no-router.js', import.meta.url) }
+    await rejected(a.startCache(`${name}-missing`, { ...SMALL, nodes: ['a', 'b'], router: missing }), 'ERR_MODULE_LOAD')
+    await (await a.startCache(`${name}-missing`, SMALL)).stop()
+  })
+
   it('waits for required warmers, which wait for the nodes that own their pairs', async () => {
     const warmers = [{ name: 'pairs', execute: beside.pairs, state: 'warm', required: true }]
     const [first, second] = await Promise.all([a, b].map((node) => node.startCache(name, { ...SMALL, nodes: ['a', 'b'], functions: [beside], warmers })))
