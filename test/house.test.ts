@@ -173,6 +173,11 @@ describe('the house', () => {
       expect(raised.filter((name) => !code.includes(`'${name}'`) && name !== 'ERR_INVALID_ARGUMENT'), 'said to be raised, and not').to.deep.equal([])
     })
 
+    it('list no error code that no test provokes', () => {
+      const tests = files.filter((path) => path.startsWith('test/') && extname(path) === '.ts' && path !== 'test/house.test.ts').map(text).join('\n')
+      expect(raised.filter((name) => !tests.includes(`'${name}'`))).to.deep.equal([])
+    })
+
     it('that the README names exist', () => {
       const links = [...text('README.md').matchAll(/\]\(((?:docs\/)?[A-Za-z]+\.md)\)/g)].map(([, path]) => path!)
       expect(links.filter((path) => !existsSync(join(ROOT, path)))).to.deep.equal([])

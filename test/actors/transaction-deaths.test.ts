@@ -69,6 +69,11 @@ describe('a transaction that ends otherwise', () => {
       for (const name of ['nobody.knows', 'constructor', '__proto__']) expect(await rejected(cache.transaction(keys, name), 'ERR_UNKNOWN_FUNCTION')).to.include({ function: name, node: 'deaths' })
     })
 
+    it('when it has more keys than a shard can lock: ERR_BUSY', async () => {
+      const many = Array.from({ length: 3 * 65_536 + 1 }, (_, index) => index)
+      expect(await rejected(cache.transaction([...keys, ...many], 'inside.nothing', { timeout: 20_000 }), 'ERR_BUSY')).to.include({ outcome: 'none' })
+    })
+
     it('when its arguments are of the wrong kind, before anything is sent', async () => {
       for (const [one, name, options] of [['a', 'inside.nothing'], [5, 'inside.nothing'], [keys, undefined], [keys, ''], [keys, 'inside.nothing', { args: 5 }], [keys, 'inside.nothing', { functionTimeout: 0 }], [keys, 'inside.nothing', { expire: 5 }], [keys, 'inside.nothing', 5]] as const) {
         expectTypeError(await rejected(cache.transaction(one as never, name as never, options as never)))

@@ -7,17 +7,24 @@ import { ARGUMENTS_LAWS } from './arguments.js'
 import { EXPIRY_LAWS } from './expiry.js'
 import { FUNCTIONS_LAWS } from './functions.js'
 import type { Call, Law, Setting } from './law.js'
+import { LOADING_LAWS } from './loading.js'
 import { READING_LAWS } from './reading.js'
 import { WALK_LAWS } from './walks.js'
 import { WHOLE_CACHE_LAWS } from './whole-cache.js'
 import { WRITING_LAWS } from './writing.js'
 
+/** Required, so that they have run when a cache has started. */
+const WARMERS: CacheOptions['warmers'] = [
+  { name: 'numbers', execute: 'watching.pairs', state: 3, required: true },
+  { name: 'brief', execute: 'watching.pairsFor', state: { expire: '2m' }, required: true },
+]
+
 type AnyCache = Cache<unknown>
 type Way = (cache: AnyCache) => Promise<Call>
 
-const FUNCTIONS = ['functions', 'transaction-functions'].map((name) => new URL(`../actors/${name}.js`, import.meta.url))
+const FUNCTIONS = ['functions', 'transaction-functions', 'loaders', 'walk-functions', 'watch-functions'].map((name) => new URL(`../actors/${name}.js`, import.meta.url))
 
-const LAWS: Law[] = [...READING_LAWS, ...WRITING_LAWS, ...EXPIRY_LAWS, ...WHOLE_CACHE_LAWS, ...WALK_LAWS, ...FUNCTIONS_LAWS, ...ARGUMENTS_LAWS]
+const LAWS: Law[] = [...READING_LAWS, ...WRITING_LAWS, ...EXPIRY_LAWS, ...WHOLE_CACHE_LAWS, ...WALK_LAWS, ...LOADING_LAWS, ...FUNCTIONS_LAWS, ...ARGUMENTS_LAWS]
 
 const methods: Way = async (cache) => (name, ...args) => (cache as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]!(...args)
 const messages: Way = async (cache) => (name, ...args) => cache.ask([name, ...args] as never)
@@ -69,8 +76,9 @@ describe('the laws of the actions', () => {
       before(async () => {
         node = await startNode({ name: 'laws', shardThreads: 1, functions: FUNCTIONS })
         node.clock.hold()
+        await node.startCache('counts', { shards: 1, memory: '1mb' })
         const start = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
-          const cache = await node.startCache(name, { shards, memory: `${16 * shards}mb`, commands: COMMANDS, ...options, expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
+          const cache = await node.startCache(name, { shards, memory: `${16 * shards}mb`, commands: COMMANDS, warmers: WARMERS, ...options, expiration: { interval: null, ...expiration }, supervision: { maxRestarts: 100_000, backoff: { then: 0 } } })
           caches.push(cache)
           return way(cache)
         }
@@ -78,6 +86,12 @@ describe('the laws of the actions', () => {
           plain: await start('plain', {}),
           timed: await start('timed', { default: 60_000 }),
           eager: await start('eager', { lazy: false }),
+          stream: async (name, options) => {
+            if (way === attached) return await thread!.do({ do: 'collect', cache: name, options }) as unknown[]
+            const all: unknown[] = []
+            for await (const item of node.getCache(name).stream(options)) all.push(item)
+            return all
+          },
           advance: async (ms) => {
             node.clock.advance(ms)
             await node.clockMoved()

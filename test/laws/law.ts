@@ -10,6 +10,8 @@ export interface Setting {
   plain: Call
   timed: Call
   eager: Call
+  /** Everything that a stream of one of them yields. */
+  stream(cache: 'plain' | 'timed' | 'eager', options: object): Promise<unknown[]>
   /** Moves the clock of all threads. */
   readonly advance: (ms: number) => Promise<void>
   now(): number
