@@ -41,6 +41,14 @@ const EXAMPLES: Record<string, RegExp[]> = {
     /^Author 0: 500 books, \d+ pages, the latest 2019 Volume 479$/m,
     /^Nobody: not there, which the cache knows for \d+ s$/m,
   ],
+  'hooks-and-warmers': [
+    /^warm +[1-9]\d* packages before the first request, mocha \d+\.\d+\.\d+ among them$/m,
+    /^put +[1-9]\d* under MIT, 1 under WTFPL$/m,
+    /^taken +[1-9]\d* under MIT, 0 under WTFPL$/m,
+    /^renamed +ms to milliseconds; chai to mocha not: there is a package mocha$/m,
+    /^event +\["expired","brief"\]$/m,
+    /^journal +put left-pad, take left-pad, take ms, put milliseconds, put brief, expired brief$/m,
+  ],
   'two-nodes': [
     /^on a: \w+/m,
     /^on b: \w+/m,
