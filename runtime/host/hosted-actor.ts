@@ -76,7 +76,7 @@ export class HostedActor {
   forgetIfGone(inlet: Inlet): boolean {
     if (!inlet.leaving || inlet.pending || (this.busy && this.#current === inlet)) return false
     this.inlets.splice(this.inlets.indexOf(inlet), 1)
-    this.#report({ report: 'laneDropped', id: this.id, client: inlet.client })
+    this.#report({ report: 'laneDropped', id: this.id, client: inlet.client, isQuiet: inlet.isQuiet })
     return true
   }
 

@@ -64,7 +64,7 @@ export type ActorReport =
   | { report: 'failed'; id: string; error: ErrorDescription }
   | { report: 'stopped'; id: string }
   | { report: 'exited'; id: string; reason: 'normal' | 'error'; error?: ErrorDescription }
-  | { report: 'laneDropped'; id: string; client: number }
+  | { report: 'laneDropped'; id: string; client: number; isQuiet: boolean }
   | { report: 'largeDone'; id: string; client: number; largeId: number }
 
 /** Or of itself: a user's function runs, and nobody has an eye on its limit. */

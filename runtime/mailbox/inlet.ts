@@ -116,6 +116,11 @@ export class Inlet implements Request, Replier, DeferredReplies {
     return ((this.#done - mark) | 0) >= 0 && !this.holdsReplies && this.#unanswered === 0
   }
 
+  /** Whether nothing will be written into the lane any more, once its client is gone and nothing is pending. */
+  get isQuiet(): boolean {
+    return this.#unanswered === 0
+  }
+
   get clientGone(): boolean {
     return Atomics.load(this.#words, STATE) === LANE_STATE.clientGone
   }

@@ -113,10 +113,15 @@ export interface MailboxBounds {
 
 export const DEFAULT_BOUNDS: MailboxBounds = { messages: 65_536, bytes: 4 << 20, overflow: 'wait', waiting: 262_144 }
 
-export function createLane(bounds: MailboxBounds): SharedArrayBuffer {
+/** Bytes of a lane. */
+export function laneBytes(bounds: MailboxBounds): number {
+  return HEADER_BYTES + ringCapacity(bounds.bytes) * 2
+}
+
+/** A new lane, in a buffer of `laneBytes` that may have been another one. */
+export function createLane(bounds: MailboxBounds, buffer = new SharedArrayBuffer(laneBytes(bounds))): SharedArrayBuffer {
   const capacity = ringCapacity(bounds.bytes)
-  const buffer = new SharedArrayBuffer(HEADER_BYTES + capacity * 2)
-  const words = new Int32Array(buffer, 0, HEADER_BYTES >> 2)
+  const words = new Int32Array(buffer, 0, HEADER_BYTES >> 2).fill(0)
   words[CAPACITY] = capacity
   words[REPLY_CAPACITY] = capacity
   words[MAX_MESSAGES] = bounds.messages

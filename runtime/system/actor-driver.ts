@@ -77,6 +77,7 @@ export class ActorDriver implements ChildDriver {
       case 'stopped': return record?.settleStop?.()
       case 'exited': return record?.settleExit?.({ id: report.id, reason: report.reason, ...report.error && { error: reviveError(report.error) } })
       case 'laneDropped':
+        if (report.isQuiet) this.#lanes.keepSpare(report.client, report.id)
         record?.lanes.delete(report.client)
         return this.#lanes.forget(report.client, report.id)
       case 'largeDone': return this.#lanes.largeDone(report.client, report.id, report.largeId)

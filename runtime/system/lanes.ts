@@ -7,14 +7,22 @@
 import { CacheError } from '../errors.js'
 import type { LaneGrant } from '../host/protocol.js'
 import { Bell } from '../mailbox/bell.js'
-import { countUnfinished, createLane, LANE_STATE } from '../mailbox/lane.js'
+import { countUnfinished, createLane, laneBytes, LANE_STATE } from '../mailbox/lane.js'
 import type { VaultWriter } from '../vault.js'
 import { markLane, type ActorRecord } from './actor-record.js'
 import { SYSTEM_CLIENT, type Clients } from './clients.js'
 
+/** Most bytes of lanes that are kept to be used again. */
+const SPARE_BYTES = 64 << 20
+
 export class Lanes {
   readonly #vault: VaultWriter
   readonly #clients: Clients
+  /**
+   * Lanes whose client is gone and out of which nothing comes any more. Shared memory weighs nothing to V8's collector, so threads that
+   * die one after the other would leave theirs to lie for long.
+   */
+  #spare: SharedArrayBuffer[] = []
 
   constructor(vault: VaultWriter, clients: Clients) {
     this.#vault = vault
@@ -40,7 +48,7 @@ export class Lanes {
     if (known !== undefined) return { lane: known.lane, bell: host.bell }
     const bell = this.#clients.bellOf(client)
     if (bell === undefined) throw new CacheError('ERR_STOPPED', 'this thread is not a client of the node any more')
-    const lane = createLane(record.mailbox)
+    const lane = createLane(record.mailbox, this.#takeSpare(laneBytes(record.mailbox)))
     this.#vault.put(`lane/${client}/${id}`, lane)
     lanes.set(client, { lane, bell })
     host.order({ order: 'lane', id, lane: { client, lane, bell, large: [] } })
@@ -86,6 +94,19 @@ export class Lanes {
   /** As `clientGone`, for clients that went while the actor was down, or with the system thread before this one. */
   dropGone(record: ActorRecord): void {
     for (const client of record.lanes.keys()) if (!this.#clients.has(client)) this.clientGone(record, client)
+  }
+
+  /** Keeps a lane that nobody reads or writes any more for another client. */
+  keepSpare(client: number, id: string): void {
+    const lane = this.#vault.get(`lane/${client}/${id}`)
+    if (!(lane instanceof SharedArrayBuffer)) return
+    this.#spare.push(lane)
+    while (this.#spare.reduce((sum, { byteLength }) => sum + byteLength, 0) > SPARE_BYTES) this.#spare.shift()
+  }
+
+  #takeSpare(bytes: number): SharedArrayBuffer | undefined {
+    const index = this.#spare.findIndex(({ byteLength }) => byteLength === bytes)
+    return index < 0 ? undefined : this.#spare.splice(index, 1)[0]
   }
 
   /** Lets go of a lane that nothing will come out of any more. */

@@ -96,8 +96,8 @@ describe('hooks', () => {
     await cache.ask(['put', 'c', 3, { notify: false }])
     await cache.get('a', { notify: false })
     await thread.call(cache.name, 'get', 'b', { notify: true })
-    await thread.end()
     expect((await seen('log', 2)).map(({ message }) => message)).to.deep.equal([['put', 'a', 1], ['get', 'b']])
+    await thread.end()
   })
 
   it('get their first state from args, and then what they returned', async () => {
