@@ -28,6 +28,8 @@ export class CacheNode extends Node {
   #starting = 0
   /** Keeps the process alive while the node listens. */
   #keepAlive: NodeJS.Timeout | undefined
+  /** Subscriptions to nodes coming and going. */
+  readonly #listening = new Set<NodeEvents>()
   /** What the bridge shows all threads. */
   #view: SharedArrayBuffer | undefined
 
@@ -85,6 +87,7 @@ export class CacheNode extends Node {
     for (const cache of this.#caches.values()) setStates(descriptionOf(cache), TABLE_STATE.stopping)
     await super.stop()
     this.unref()
+    for (const events of this.#listening) events.end()
     for (const [name, cache] of this.#caches) {
       // Also if its shards had to be killed.
       setStates(descriptionOf(cache), TABLE_STATE.stopped)
@@ -97,7 +100,10 @@ export class CacheNode extends Node {
    * bridge there is nothing to tell.
    */
   events(): NodeEvents {
-    return new NodeEvents(this.client, this.config.bridge !== undefined && !this.stopped)
+    const events = new NodeEvents(this.client, (ended) => this.#listening.delete(ended))
+    this.#listening.add(events)
+    if (this.config.bridge === undefined || this.stopped) events.end()
+    return events
   }
 
   /** What is known of each other node. */

@@ -6,7 +6,6 @@ import { monotonicMs } from '../../runtime/clock.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { encodeValue } from '../../runtime/codec/value.js'
 import { moving } from '../../runtime/control.js'
-import type { CacheError } from '../../runtime/errors.js'
 import { BRIDGE_ADDRESS, TO_BRIDGE } from './bridge-address.js'
 
 /** What is known of another node. */
@@ -69,15 +68,29 @@ export class NodeEvents implements AsyncIterableIterator<NodeEvent, undefined, u
   readonly #events: NodeEvent[] = []
   readonly #waiting: ((result: IteratorResult<NodeEvent, undefined>) => void)[] = []
   #port: MessagePort | undefined
-  #isEnded: boolean
+  readonly #ended: (events: NodeEvents) => void
+  #isEnded = false
   #dropped = 0
   #sinceMs = monotonicMs()
 
-  /** @internal Use `node.events()`. */
-  constructor(client: Client, hasBridge: boolean) {
+  /**
+   * @internal Use `node.events()`.
+   *
+   * @param ended called once when nobody listens any more
+   */
+  constructor(client: Client, ended: (events: NodeEvents) => void) {
     this.#client = client
-    this.#isEnded = !hasBridge
-    if (hasBridge) void this.#subscribe()
+    this.#ended = ended
+    void this.#subscribe()
+  }
+
+  /** @internal The node has stopped. What has come before can still be had. */
+  end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#port?.close()
+    for (const resolve of this.#waiting.splice(0)) resolve(DONE)
+    this.#ended(this)
   }
 
   /** How many events were dropped because nobody asked for them in time. */
@@ -98,7 +111,7 @@ export class NodeEvents implements AsyncIterableIterator<NodeEvent, undefined, u
 
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#events.length = 0
-    this.#end()
+    this.end()
     return Promise.resolve(DONE)
   }
 
@@ -116,8 +129,8 @@ export class NodeEvents implements AsyncIterableIterator<NodeEvent, undefined, u
           return api.connect(BRIDGE_ADDRESS.id, moving(port2, [port2]))
         })
         return this.#listen(port!)
-      } catch (error) {
-        if ((error as CacheError).code === 'ERR_STOPPED') return this.#end()
+      } catch {
+        // The bridge, or the system thread, is being restarted; or the node stops, and says so.
       }
       await new Promise((resolve) => setTimeout(resolve, AGAIN_MS).unref())
     }
@@ -129,8 +142,7 @@ export class NodeEvents implements AsyncIterableIterator<NodeEvent, undefined, u
     port.on('message', (event: NodeEvent) => this.#hear(event))
     port.on('close', () => {
       if (this.#isEnded || this.#port !== port) return
-      if (this.#client.isStopped) this.#end()
-      else setTimeout(() => void this.#subscribe(), AGAIN_MS).unref()
+      setTimeout(() => void this.#subscribe(), AGAIN_MS).unref()
     })
     port.unref()
     port.postMessage({ sinceMs: this.#sinceMs } satisfies ListenFrom)
@@ -145,11 +157,5 @@ export class NodeEvents implements AsyncIterableIterator<NodeEvent, undefined, u
       this.#dropped++
     }
     this.#events.push(event)
-  }
-
-  #end(): void {
-    this.#isEnded = true
-    this.#port?.close()
-    for (const resolve of this.#waiting.splice(0)) resolve(DONE)
   }
 }
