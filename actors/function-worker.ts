@@ -101,7 +101,9 @@ export class FunctionWorker implements FunctionPlace {
     const left = this.#journal.takeUp()
     const atWork = left.filter(({ state }) => state === CALL_STATE.runs).length
     for (const call of left) {
-      const deferral = inletOf(call.client)?.deferral(call.seq, true)
+      const inlet = inletOf(call.client)
+      inlet?.adoptDeferred()
+      const deferral = inlet?.deferral(call.seq, true)
       if (deferral !== undefined) this.#tellLost(deferral, call, atWork)
       this.#journal.forget(call)
     }

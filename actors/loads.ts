@@ -61,6 +61,8 @@ export class Loads {
   adopt(request: ParkedRequest): void {
     const hash = this.#hash(request)
     const isLoader = (request.own & IS_LOADER) !== 0
+    // A loader was told long ago that it loads.
+    if (!isLoader) this.#transactions.adopt(request)
     const load = this.#find(hash, request)
     if (load === undefined) this.#add(hash, { loader: request, number: request.own >>> NUMBER_SHIFT, waiting: [] })
     else if (isLoader) {

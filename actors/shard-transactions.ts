@@ -62,14 +62,24 @@ export class ShardTransactions {
   takeUp(): void {
     for (const parked of this.#parking.takeUp()) {
       if (parked.wasRunning) {
+        this.adopt(parked)
         this.replierOf(parked).finish(STATUS.crashed)
         this.leave(parked)
         continue
       }
       const claim = this.#duties.claimOf(parked)
-      if (claim === undefined) this.#duties.adopt(parked)
-      else this.#gate.add(parked, claim)
+      if (claim === undefined) {
+        this.#duties.adopt(parked)
+        continue
+      }
+      this.adopt(parked)
+      this.#gate.add(parked, claim)
     }
+  }
+
+  /** A request that a predecessor kept is still to be answered. */
+  adopt({ client }: ParkedRequest): void {
+    this.#duties.inlet(client)?.adoptDeferred()
   }
 
   /** Whether any request may have to wait, and `mustWait` has to be asked. */

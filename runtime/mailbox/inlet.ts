@@ -234,10 +234,14 @@ export class Inlet implements Request, Replier, DeferredReplies {
     return new Deferral(this, this.seq, this.isAsk)
   }
 
-  /** For an actor that keeps its deferrals: the deferral of a predecessor's request again. */
+  /** For an actor that keeps its deferrals: the deferral of a request again that was deferred here, or adopted. */
   deferral(seq: number, isAsk: boolean): Deferral {
-    this.#unanswered++
     return new Deferral(this, seq, isAsk)
+  }
+
+  /** For such an actor: a request that a predecessor had deferred and not answered waits for its answer from this one. */
+  adoptDeferred(): void {
+    this.#unanswered++
   }
 
   /** The reply to a request that was deferred; for its deferral. */

@@ -131,6 +131,16 @@ describe('transaction', () => {
       expect(await Promise.all(waiting)).to.deep.equal([2, true, 15, 16, 16, 1])
     })
 
+    it('that have waited do not hold up the stop of the cache', async () => {
+      const { go } = await paused(['a'], [['put', 'a', 1]])
+      const waiting = [cache.put('a', 2), cache.incr('a'), cache.get('a')]
+      await go()
+      expect(await Promise.all(waiting)).to.deep.equal([true, 3, 3])
+      const begun = performance.now()
+      await cache.stop()
+      expect(performance.now() - begun).to.be.below(3000)
+    })
+
     it('wait to their own timeout, and what was too late is not done', async () => {
       const { go } = await paused(['a'], [['put', 'a', 1]])
       const late = [cache.put('a', 'late', { timeout: 50 }), cache.del('a', { timeout: 50 }), cache.putMany([['a', 'late'], ['b', 'late']], { timeout: 50 })]

@@ -171,7 +171,10 @@ export class World {
       // What was given and held back is given again: the second reply, if the first got out, comes late.
       for (const { sent } of this.held) sent.or = sent.expected
       this.deferred.push(...this.held)
-      for (const deferred of this.deferred) deferred.deferral = this.inlet.deferral(deferred.seq, deferred.sent.ask)
+      for (const deferred of this.deferred) {
+        this.inlet.adoptDeferred()
+        deferred.deferral = this.inlet.deferral(deferred.seq, deferred.sent.ask)
+      }
     } else {
       for (const { sent } of this.held) sent.or = 'ERR_ACTOR_CRASHED'
       for (const { sent } of this.deferred) if (sent.ask) sent.expected = 'ERR_ACTOR_CRASHED'
