@@ -93,7 +93,7 @@ function change(bytes: Buffer, random: (below: number) => number): Buffer {
     case 1: return Buffer.concat([copy.subarray(0, at), copy.subarray(at + length)])
     case 2: return Buffer.concat([copy.subarray(0, at + length), copy.subarray(at)])
     case 3: copy[at] = random(256); return copy
-    case 4: copy.fill(0xff, at, at + random(9)); return copy
+    case 4: copy.fill(0xff, at, Math.min(copy.length, at + random(9))); return copy
     default: copy[at]! ^= 1 << random(8); return copy
   }
 }
