@@ -13,6 +13,7 @@ export class Clients {
   readonly #api: (client: number) => SystemApi
   readonly #onGone: (client: number) => void
   readonly #connected = new Map<number, { readonly bell: SharedArrayBuffer }>()
+  readonly #hosts = new Set<number>()
   #waiting: (() => void)[] = []
 
   /** `ids` counts client ids, for all threads; `api` is what one of them may call. */
@@ -62,9 +63,15 @@ export class Clients {
     const { port1, port2 } = new MessageChannel()
     const id = isSystem ? SYSTEM_CLIENT : this.nextId()
     const bell = new Bell().buffer
+    this.#hosts.add(id)
     this.add({ id, bell, control: port1 })
     port1.unref()
     return { id, bell, control: port2 }
+  }
+
+  /** Whether it was the client of a host that this thread started: once gone, so is its thread. Of a thread of the application only its port may be. */
+  isHost(client: number): boolean {
+    return this.#hosts.has(client)
   }
 
   gone(client: number): void {

@@ -96,10 +96,10 @@ export class Lanes {
     for (const client of record.lanes.keys()) if (!this.#clients.has(client)) this.clientGone(record, client)
   }
 
-  /** Keeps a lane that nobody reads or writes any more for another client. */
+  /** Keeps a lane that nobody reads or writes any more for another client: one of a host's thread, which cannot write into it after its end. */
   keepSpare(client: number, id: string): void {
     const lane = this.#vault.get(`lane/${client}/${id}`)
-    if (!(lane instanceof SharedArrayBuffer)) return
+    if (!(lane instanceof SharedArrayBuffer) || !this.#clients.isHost(client) || client === SYSTEM_CLIENT) return
     this.#spare.push(lane)
     while (this.#spare.reduce((sum, { byteLength }) => sum + byteLength, 0) > SPARE_BYTES) this.#spare.shift()
   }
