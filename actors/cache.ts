@@ -281,10 +281,10 @@ function unnoticed({ arity }: Action, args: unknown[]): unknown[] {
   return [...Array.from({ length: arity }, (_, index) => args[index]), { ...options, notify: false }]
 }
 
-/** As a method, which rejects and never throws. */
-// eslint-disable-next-line @typescript-eslint/require-await
-async function routedMethod(caller: Caller, action: Action, args: unknown[]): Promise<unknown> {
-  return perform(action, caller, args)
+/** As a method, which returns a promise. */
+function routedMethod(caller: Caller, action: Action, args: unknown[]): Promise<unknown> {
+  const result = perform(action, caller, args)
+  return result instanceof Promise ? result : Promise.resolve(result)
 }
 
 function countSync(caller: Caller, calls: number, found: boolean): void {

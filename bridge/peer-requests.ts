@@ -90,29 +90,35 @@ export class PeerRequests {
     if (request.kind === 'check') return this.#answer(peer, ticket, this.#checkReply(peer, request, cache))
     let result: unknown
     try {
-      const name = request.kind === 'run' || !request.lends ? undefined : lentIn(callerOf(cache), request)
-      result = request.kind === 'run'
-        ? this.#run(callerOf(cache), request)
-        : runInScope(new PeerScope(peer, cache, name), () => this.#carryOut(callerOf(cache), request, timeMs))
+      result = request.kind === 'run' ? this.#run(callerOf(cache), request) : this.#call(peer, request, cache, timeMs)
     } catch (error) {
       return this.#fail(peer, ticket, error)
     }
     Promise.resolve(result).then((value) => this.#answer(peer, ticket, value), (error: unknown) => this.#fail(peer, ticket, this.#seenFromAfar(error, request.cache)))
   }
 
-  #carryOut(caller: Caller, { cache, action: name, args, options, hops, lends }: RemoteCall, timeMs: number): unknown {
-    const action = OFFERED.get(name)
+  #call(peer: Peer, request: RemoteCall, cache: Cache<unknown>, timeMs: number): unknown {
+    const caller = callerOf(cache)
+    const action = OFFERED.get(request.action)
+    // Only functions ask what they run inside of, and a scope is not free.
+    if (action?.functionAt === undefined && action?.functionIn === undefined) return this.#carryOut(caller, action, request, timeMs)
+    const lent = request.lends ? lentIn(caller, request) : undefined
+    return runInScope(new PeerScope(peer, cache, lent), () => this.#carryOut(caller, action, request, timeMs))
+  }
+
+  #carryOut(caller: Caller, action: Action | undefined, { cache, action: name, args, options, hops, lends }: RemoteCall, timeMs: number): unknown {
     if (action === undefined) throw invalidArgument(`node '${this.#node}' does not let other nodes call '${name.slice(0, 64)}'`)
-    if (args.length > action.arity || 'signal' in options || 'timeout' in options) throw invalidArgument(`not a call of ${name}`)
+    if (args.length > action.arity || (options !== undefined && ('signal' in options || 'timeout' in options))) throw invalidArgument(`not a call of ${name}`)
     // It is on its way only while this node has it.
     if (caller.cluster === null) throw this.#noCache(cache)
     if (action.functionAt !== undefined && !lends) this.#refuseForbidden(args[action.functionAt])
-    const positional = [...args, ...Array<undefined>(action.arity - args.length).fill(undefined)]
-    const own = timeMs >= UNLIMITED_MS ? options : { ...options, timeout: timeMs }
+    const positional = [...args]
+    while (positional.length < action.arity) positional.push(undefined)
+    positional.push(timeMs >= UNLIMITED_MS ? options : options === undefined ? { timeout: timeMs } : { ...options, timeout: timeMs })
     try {
       // Whose key it is may have changed on the way.
-      if (caller.cluster.follows && action.keyed === true) return routed(caller, caller.cluster, action, [...positional, own], hops + 1)
-      return action.call(caller, ...[...positional, own] as never[])
+      if (caller.cluster.follows && action.keyed === true) return routed(caller, caller.cluster, action, positional, hops + 1)
+      return action.call(caller, ...positional as never[])
     } catch (error) {
       throw this.#seenFromAfar(error, cache)
     }

@@ -11,7 +11,7 @@ import { RoutingKey } from '../routers/routing-key.js'
 import { BRIDGE_ADDRESS, TO_BRIDGE } from './bridge-address.js'
 import type { ClusterConfig } from './cluster-options.js'
 import { ViewReader } from './node-view.js'
-import { writeCall } from './wire.js'
+import { callHead, writeCall } from './wire.js'
 
 /** An encoded key: by itself in the first bytes of a scratch, or anywhere in others. */
 interface EncodedKey {
@@ -32,6 +32,10 @@ export class Cluster {
   readonly #key = new RoutingKey()
   readonly #view: ViewReader | undefined
   #router: Router | undefined
+  /** By node and action: the node's name, and how a call begins. */
+  readonly #heads = new Map<string, Map<string, { readonly name: Buffer; readonly call: Buffer }>>()
+  /** Where calls are encoded, unless one is being encoded whose arguments call the cache. */
+  #scratch: Scratch | undefined = new Scratch(256)
 
   /** @param view of the node's bridge */
   constructor(client: Client, cache: string, config: ClusterConfig, view: SharedArrayBuffer | undefined) {
@@ -85,19 +89,34 @@ export class Cluster {
    * @param lent the function that it names, if that is to run on this node
    */
   call(
-    node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>>, timeoutMs: number, signal: AbortSignal | undefined,
+    node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>> | undefined, timeoutMs: number, signal: AbortSignal | undefined,
     hops = 0, lent?: string,
   ): Promise<unknown> {
-    const scratch = new Scratch(256)
-    const name = Buffer.from(node)
-    scratch.ensure(name.length)
-    scratch.bytes.set(name)
-    scratch.end = name.length
-    writeCall({ cache: this.#cache, action, args, options, hops, lends: lent !== undefined }, scratch)
-    const requestEnd = scratch.end
-    if (lent !== undefined) encodeValue([this.#cache, lent], scratch)
-    const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, requestEnd - name.length, scratch.end - requestEnd, monotonicMs(), timeoutMs, signal)
-    // A function that waits for another node holds no slot of its thread.
-    return currentScope()?.wait(promise) ?? promise
+    const { name, call } = this.#headOf(node, action)
+    const scratch = this.#scratch ?? new Scratch(256)
+    this.#scratch = undefined
+    try {
+      scratch.reset()
+      scratch.ensure(name.length)
+      scratch.bytes.set(name)
+      scratch.end = name.length
+      writeCall(call, { args, options, hops, lends: lent !== undefined }, scratch)
+      const requestEnd = scratch.end
+      if (lent !== undefined) encodeValue([this.#cache, lent], scratch)
+      const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, requestEnd - name.length, scratch.end - requestEnd, monotonicMs(), timeoutMs, signal)
+      // A function that waits for another node holds no slot of its thread.
+      const scope = currentScope()
+      return scope === undefined ? promise : scope.wait(promise)
+    } finally {
+      this.#scratch = scratch
+    }
+  }
+
+  #headOf(node: string, action: string): { readonly name: Buffer; readonly call: Buffer } {
+    let heads = this.#heads.get(node)
+    if (heads === undefined) this.#heads.set(node, heads = new Map<string, { readonly name: Buffer; readonly call: Buffer }>())
+    let head = heads.get(action)
+    if (head === undefined) heads.set(action, head = { name: Buffer.from(node), call: callHead(this.#cache, action) })
+    return head
   }
 }

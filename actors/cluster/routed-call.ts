@@ -90,8 +90,8 @@ export class RoutedCall {
   }
 
   /** References travel as names. */
-  #sendable(args: readonly unknown[]): unknown[] {
-    return args.map((argument, index) => (index === this.action.functionAt ? functionName(argument) : argument))
+  #sendable(args: readonly unknown[]): readonly unknown[] {
+    return this.action.functionAt === undefined ? args : args.map((argument, index) => (index === this.action.functionAt ? functionName(argument) : argument))
   }
 
   /** The name of its function, if that has to run on this node because a thread of it has registered it. */
@@ -102,9 +102,10 @@ export class RoutedCall {
   }
 
   /** Its own options, which the other node needs. */
-  #ownOptions(without: readonly string[]): Record<string, unknown> {
+  #ownOptions(without: readonly string[]): Record<string, unknown> | undefined {
+    if (this.options === undefined) return undefined
     const own: Record<string, unknown> = {}
-    for (const [name, value] of Object.entries(this.options ?? {})) {
+    for (const [name, value] of Object.entries(this.options)) {
       if (value !== undefined && !OF_THE_CALL.includes(name) && !without.includes(name)) own[name] = value
     }
     return own

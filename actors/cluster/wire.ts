@@ -2,8 +2,20 @@
  * What nodes say to each other about caches: requests and their answers, as bytes. The bridge carries them, and adds the time that a
  * request has left.
  *
- * A request is an encoded array that begins with its kind. Arguments are encoded one by one inside it, so that what is wrong with one is
- * told by its own path. An answer is a byte, 0 or 1, and the encoded result, or the encoded description of an error.
+ * A call, little-endian:
+ *
+ *    0  u8   kind       call 1
+ *    1  u16  length of the cache's name in bytes
+ *    3  u8   length of the action's
+ *    4  …    both names
+ *    …  u8   flags      1: lends its function │ 2: has options
+ *    …  u8   hops
+ *    …  u8   count of arguments
+ *    …  each argument, and the options: u32 length, encoded value
+ *
+ * Up to the flags it is the same for every call of an action. Each argument stands for itself, so that what is wrong with one is told by its
+ * own path. Other requests are a byte and an encoded array. An answer is a byte, 0 or 1, and the encoded result, or the encoded
+ * description of an error.
  */
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { decodeValue, encodeValue } from '../../runtime/codec/value.js'
@@ -16,8 +28,8 @@ export interface RemoteCall {
   readonly action: string
   /** Positional ones. */
   readonly args: readonly unknown[]
-  /** Its own options. */
-  readonly options: Readonly<Record<string, unknown>>
+  /** Its own options; `undefined` is none. */
+  readonly options: Readonly<Record<string, unknown>> | undefined
   /** How often it was sent on because nodes did not agree on the owner. */
   readonly hops: number
   /** Whether the function that it names is one that a thread of the node has registered that the call is from: then it runs there. */
@@ -45,34 +57,96 @@ export type CheckReply = Fingerprint | null
 
 export const ANSWER = { value: 0, error: 1 } as const
 
-/** Appends a request to a scratch. Throws what `encodeValue` throws of an argument. */
-export function writeCall({ cache, action, args, options, hops, lends }: RemoteCall, into: Scratch): void {
-  encodeValue(['call', cache, action, args.map(packed), packed(options), hops, lends], into)
+const KIND = { call: 1, run: 2, check: 3 } as const
+const FLAG = { lends: 1, options: 2 } as const
+
+/** No action has more. */
+const MAX_ARGUMENTS = 4
+
+/** How a call of an action begins. */
+export function callHead(cache: string, action: string): Buffer {
+  const head = Buffer.from(`\0\0\0\0${cache}${action}`)
+  head[0] = KIND.call
+  head.writeUInt16LE(Buffer.byteLength(cache), 1)
+  head[3] = Buffer.byteLength(action)
+  return head
+}
+
+/** Appends a call to a scratch, `head` being what `callHead` returned. Throws what `encodeValue` throws of an argument. */
+export function writeCall(head: Buffer, { args, options, hops, lends }: Omit<RemoteCall, 'cache' | 'action'>, into: Scratch): void {
+  into.ensure(head.length + 3)
+  const { bytes } = into
+  bytes.set(head, into.end)
+  let at = into.end + head.length
+  bytes[at++] = (lends ? FLAG.lends : 0) | (options === undefined ? 0 : FLAG.options)
+  bytes[at++] = hops
+  bytes[at++] = args.length
+  into.end = at
+  for (const argument of args) writePart(argument, into)
+  if (options !== undefined) writePart(options, into)
+}
+
+function writePart(value: unknown, into: Scratch): void {
+  into.ensure(4)
+  const start = into.end += 4
+  encodeValue(value, into)
+  into.bytes.writeUInt32LE(into.end - start, start - 4)
 }
 
 export function writeRun({ cache, name, args, limitMs }: RemoteRun, into: Scratch): void {
-  encodeValue(['run', cache, name, packed(args), limitMs], into)
+  writeKind(KIND.run, into)
+  encodeValue([cache, name, args, limitMs], into)
 }
 
 export function writeCheck(cache: string, fingerprint: Fingerprint, into: Scratch): void {
-  encodeValue(['check', cache, fingerprint], into)
+  writeKind(KIND.check, into)
+  encodeValue([cache, fingerprint], into)
+}
+
+function writeKind(kind: number, into: Scratch): void {
+  into.ensure(1)
+  into.bytes[into.end++] = kind
 }
 
 /** Reads a request of a peer. Throws `ERR_FRAME` for anything else. */
 export function readRequest(bytes: Buffer, start: number, end: number): NodeRequest {
-  const request = decodeValue(bytes, start, end)
+  if (start === end) throw malformed()
+  if (bytes[start] === KIND.call) return readCall(bytes, start, end)
+  const request = decodeValue(bytes, start + 1, end)
   if (!Array.isArray(request)) throw malformed()
-  const [kind, cache, third, args, options, hops, lends] = request as unknown[]
-  if (typeof cache !== 'string') throw malformed()
-  if (kind === 'call' && request.length === 7 && typeof hops === 'number' && typeof lends === 'boolean' && typeof third === 'string' && Array.isArray(args) && args.length <= MAX_ARGUMENTS) {
-    return { kind, cache, action: third, args: args.map(unpacked), options: readOptions(unpacked(options)), hops, lends }
+  const [cache, second, args, limitMs] = request as unknown[]
+  if (typeof cache === 'string' && bytes[start] === KIND.run && request.length === 4 && typeof second === 'string' && Array.isArray(args) && typeof limitMs === 'number' && limitMs > 0) {
+    return { kind: 'run', cache, name: second, args, limitMs }
   }
-  if (kind === 'run' && request.length === 5 && typeof third === 'string' && typeof options === 'number' && options > 0) {
-    const all = unpacked(args)
-    if (Array.isArray(all)) return { kind, cache, name: third, args: all, limitMs: options }
-  }
-  if (kind === 'check' && request.length === 3 && isFingerprint(third)) return { kind, cache, fingerprint: third }
+  if (typeof cache === 'string' && bytes[start] === KIND.check && request.length === 2 && isFingerprint(second)) return { kind: 'check', cache, fingerprint: second }
   throw malformed()
+}
+
+function readCall(bytes: Buffer, start: number, end: number): NodeRequest {
+  if (end - start < 4) throw malformed()
+  const cacheAt = start + 4
+  const actionAt = cacheAt + bytes.readUInt16LE(start + 1)
+  const flagsAt = actionAt + bytes[start + 3]!
+  if (flagsAt + 3 > end) throw malformed()
+  const cache = bytes.toString('utf8', cacheAt, actionAt)
+  const action = bytes.toString('latin1', actionAt, flagsAt)
+  const flags = bytes[flagsAt]!
+  const count = bytes[flagsAt + 2]!
+  if (flags > (FLAG.lends | FLAG.options) || count > MAX_ARGUMENTS) throw malformed()
+  const args: unknown[] = []
+  let at = flagsAt + 3
+  let options: unknown
+  for (let index = 0; index < count || (index === count && (flags & FLAG.options) !== 0); index++) {
+    const from = at + 4
+    if (from > end) throw malformed()
+    at = from + bytes.readUInt32LE(at)
+    if (at > end) throw malformed()
+    const part = decodeValue(bytes, from, at)
+    if (index < count) args.push(part)
+    else options = part
+  }
+  if (at !== end) throw malformed()
+  return { kind: 'call', cache, action, args, options: options === undefined ? undefined : readOptions(options), hops: bytes[flagsAt + 1]!, lends: (flags & FLAG.lends) !== 0 }
 }
 
 /** Writes the answer of a request that was carried out. A result that cannot be sent is answered with that error. */
@@ -92,20 +166,6 @@ export function writeError(error: unknown, into: Scratch): void {
   into.ensure(1)
   into.bytes[into.end++] = ANSWER.error
   encodeValue(describeError(error), into)
-}
-
-/** No action has more. */
-const MAX_ARGUMENTS = 4
-
-function packed(value: unknown): Uint8Array {
-  const scratch = new Scratch(128)
-  encodeValue(value, scratch)
-  return Uint8Array.from(scratch.bytes.subarray(0, scratch.end))
-}
-
-function unpacked(bytes: unknown): unknown {
-  if (!(bytes instanceof Uint8Array)) throw malformed()
-  return decodeValue(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length)
 }
 
 function readOptions(options: unknown): Record<string, unknown> {

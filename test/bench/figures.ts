@@ -1,4 +1,5 @@
 /** Every figure, in the order of the table. A new one is a line here. */
+import { clusterReading } from './figures/cluster.js'
 import { crashUnderLoad } from './figures/crash.js'
 import { eventLoopDelay } from './figures/delay.js'
 import { hitRatio } from './figures/hit-ratio.js'
@@ -28,6 +29,7 @@ export const figures: readonly Figure[] = [
   readsWithStats,
   policies,
   hitRatio,
+  clusterReading,
   peersReading,
   peersWriting,
 ]

@@ -4,6 +4,7 @@
  */
 import { keys, people, texts, type Person } from './data.js'
 import { openLmdb, type LmdbPeer } from './peers/lmdb.js'
+import { startNats, type NatsPeer } from './peers/nats.js'
 import { startRedis, type RedisPeer } from './peers/redis.js'
 import type { Pace } from './rounds.js'
 import { startSubject, type CacheUnderTest } from './subject.js'
@@ -63,6 +64,16 @@ export class Setting implements Pace {
       return peer
     }
     return this.#once('redis', start, async (peer) => peer?.close())
+  }
+
+  /** `undefined`, with a note, if there is no server on the PATH. */
+  nats(): Promise<NatsPeer | undefined> {
+    const start = async (): Promise<NatsPeer | undefined> => {
+      const peer = await startNats()
+      if (!peer) this.note('NATS is left out: there is no nats-server on the PATH')
+      return peer
+    }
+    return this.#once('nats', start, async (peer) => peer?.close())
   }
 
   /** Stops what was started, the last first. */

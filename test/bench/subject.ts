@@ -32,13 +32,27 @@ export interface SubjectOptions {
   readonly functions?: readonly unknown[]
 }
 
+/** A bridge as plain data. */
+export type BridgeOption = { readonly tcp: object } | { readonly nats: object }
+
+export interface ClusterCache extends CacheUnderTest<string> {
+  nodeOf(key: string): string
+}
+
+interface Node {
+  startCache(name: string, options: SubjectOptions & { readonly nodes: readonly string[] }): Promise<ClusterCache>
+  stop(): Promise<void>
+}
+
 interface Library {
+  readonly startNode: (options: object) => Promise<Node>
   readonly startCache: <V>(name: string, options?: SubjectOptions) => Promise<CacheUnderTest<V>>
   readonly attachCache: <V>(descriptor: unknown) => Promise<CacheUnderTest<V>>
   readonly defineFunctions: <T extends Readonly<Record<string, (...args: never[]) => unknown>>>(name: string, url: string, functions: T) => Readonly<Record<keyof T, FunctionReference>>
 }
 
 const PACKAGE: string = 'scatterhoard'
+const BRIDGE: string = 'scatterhoard/bridge'
 
 /** Loads the package. The cast names the part of its interface that is used here. */
 export async function library(): Promise<Library> {
@@ -51,4 +65,11 @@ export async function startSubject<V>(name: string, options: SubjectOptions = {}
 
 export async function attachSubject<V>(descriptor: unknown): Promise<CacheUnderTest<V>> {
   return (await library()).attachCache<V>(descriptor)
+}
+
+/** Starts one of two nodes, `a` and `b`, and the cache that is spread over them. Resolves when both are there. */
+export async function startClusterNode(name: 'a' | 'b', bridge: BridgeOption): Promise<{ readonly cache: ClusterCache; readonly stop: () => Promise<void> }> {
+  const { tcp, nats } = (await import(BRIDGE)) as Readonly<Record<'tcp' | 'nats', (options: object) => unknown>>
+  const node = await (await library()).startNode({ name, shardThreads: 1, connectTimeout: '20s', bridge: 'tcp' in bridge ? tcp(bridge.tcp) : nats(bridge.nats) })
+  return { cache: await node.startCache('bench-cluster', { nodes: ['a', 'b'], memory: '64mb' }), stop: () => node.stop() }
 }

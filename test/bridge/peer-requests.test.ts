@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { registerFunction, startNode, type Cache, type CacheNode } from 'scatterhoard'
 import { memory, memoryNetwork } from 'scatterhoard/bridge'
-import { ANSWER, writeCall, writeRun, type RemoteCall } from '../../actors/cluster/wire.js'
+import { ANSWER, callHead, writeCall, writeRun, type RemoteCall } from '../../actors/cluster/wire.js'
 import type { Membership } from '../../bridge/membership.js'
 import { createMembership } from '../../bridge/transports.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
@@ -45,10 +45,20 @@ describe('requests of a peer', () => {
     return scratch.bytes.subarray(0, scratch.end)
   }
 
-  function call(parts: Partial<RemoteCall>): Promise<unknown> {
+  /** A call as other nodes send it. */
+  function written({ cache = 'served', action = 'get', ...parts }: Partial<RemoteCall>): Buffer {
     const scratch = new Scratch()
-    writeCall({ cache: 'served', action: 'get', args: ['kept'], options: {}, hops: 0, lends: false, ...parts }, scratch)
-    return send(scratch.bytes.subarray(0, scratch.end))
+    writeCall(callHead(cache, action), { args: ['kept'], options: {}, hops: 0, lends: false, ...parts }, scratch)
+    return scratch.bytes.subarray(0, scratch.end)
+  }
+
+  function call(parts: Partial<RemoteCall>): Promise<unknown> {
+    return send(written(parts))
+  }
+
+  /** A request other than a call: its kind, and what follows. */
+  function other(kind: number, value: unknown): Uint8Array {
+    return Uint8Array.of(kind, ...encoded(value))
   }
 
   it('that are right are answered', async () => {
@@ -57,14 +67,12 @@ describe('requests of a peer', () => {
   })
 
   it('that are none are refused, and the next one is answered', async () => {
-    const deep = Buffer.alloc(100_000, encoded([[1]])[0])
-    const whole = encoded(['call', 'served', 'get', [encoded('kept')], encoded({}), 0, false])
+    const deep = Buffer.concat([Uint8Array.of(2), Buffer.alloc(100_000, encoded([[1]])[0])])
+    const whole = written({})
     const wrong: Uint8Array[] = [
-      new Uint8Array(0), Uint8Array.of(255), encoded(null), encoded([]), encoded(['call']), encoded(['what', 'served']), encoded(['call', 1, 'get', [], encoded({}), 0, false]),
-      encoded(['call', 'served', 'get', 'kept', encoded({}), 0, false]), encoded(['call', 'served', 'get', ['kept'], encoded({}), 0, false]),
-      encoded(['call', 'served', 'get', [encoded('kept')], encoded([]), 0, false]), encoded(['call', 'served', 'get', [encoded('kept')], encoded(new Map()), 0, false]),
-      encoded(['call', 'served', 'get', Array.from({ length: 9 }, () => encoded(1)), encoded({}), 0, false]),
-      encoded(['check', 'served', null]), encoded(['check', 'served', { router: 1 }]), encoded(['run', 'served', 'f', encoded([]), -1]), encoded(['run', 'served', 'f', encoded(1), 5]),
+      new Uint8Array(0), Uint8Array.of(255), ...[0, 1, 2, 3, 4].flatMap((kind) => [null, [], ['served'], [1, 'get'], ['served', 'get', []]].map((value) => other(kind, value))),
+      written({ options: [] as never }), written({ options: new Map() as never }), written({ args: [1, 2, 3, 4, 5] }), Buffer.concat([whole, Uint8Array.of(0)]),
+      other(3, ['served', null]), other(3, ['served', { router: 1 }]), other(2, ['served', 'f', [], -1]), other(2, ['served', 'f', 1, 5]),
       deep, ...Array.from({ length: whole.length - 1 }, (_, length) => whole.subarray(0, length)),
     ]
     for (const bytes of wrong) expect(await send(bytes), Buffer.from(bytes.subarray(0, 40)).toString('hex')).to.equal('ERR_FRAME')

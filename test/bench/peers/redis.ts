@@ -4,10 +4,10 @@
  */
 import { spawn } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { Redis } from 'ioredis'
+import { freePort } from '../../bridge/free-port.js'
 import { keys, texts } from '../data.js'
 
 export interface RedisPeer {
@@ -44,7 +44,8 @@ export async function startRedis(): Promise<RedisPeer | undefined> {
   }
 }
 
-function onPath(program: string): boolean {
+/** Whether there is such a program. */
+export function onPath(program: string): boolean {
   return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
     try {
       accessSync(join(directory, program), constants.X_OK)
@@ -53,12 +54,4 @@ function onPath(program: string): boolean {
       return false
     }
   })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo // a TCP server's address is never a string
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  return port
 }
