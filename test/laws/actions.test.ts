@@ -2,31 +2,13 @@ import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatte
 import { memory, memoryNetwork } from 'scatterhoard/bridge'
 import { AttachedThread } from '../actors/attached-thread.js'
 import { shardPaths } from '../actors/expectations.js'
-import { COMMANDS } from '../actors/functions.js'
-import { ARGUMENTS_LAWS } from './arguments.js'
-import { EXPIRY_LAWS } from './expiry.js'
-import { FUNCTIONS_LAWS } from './functions.js'
-import type { Call, Law, Setting } from './law.js'
-import { LOADING_LAWS } from './loading.js'
-import { READING_LAWS } from './reading.js'
-import { WALK_LAWS } from './walks.js'
-import { WHOLE_CACHE_LAWS } from './whole-cache.js'
-import { WRITING_LAWS } from './writing.js'
-
-/** Required, so that they have run when a cache has started. */
-const WARMERS: CacheOptions['warmers'] = [
-  { name: 'numbers', execute: 'watching.pairs', state: 3, required: true },
-  { name: 'brief', execute: 'watching.pairsFor', state: { expire: '2m' }, required: true },
-]
+import type { Call, Setting } from './law.js'
+import { collect, FUNCTIONS, LAWS, methodsOf, OPTIONS } from './law-book.js'
 
 type AnyCache = Cache<unknown>
 type Way = (cache: AnyCache) => Promise<Call>
 
-const FUNCTIONS = ['functions', 'transaction-functions', 'loaders', 'walk-functions', 'watch-functions'].map((name) => new URL(`../actors/${name}.js`, import.meta.url))
-
-const LAWS: Law[] = [...READING_LAWS, ...WRITING_LAWS, ...EXPIRY_LAWS, ...WHOLE_CACHE_LAWS, ...WALK_LAWS, ...LOADING_LAWS, ...FUNCTIONS_LAWS, ...ARGUMENTS_LAWS]
-
-const methods: Way = async (cache) => (name, ...args) => (cache as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[name]!(...args)
+const methods: Way = async (cache) => methodsOf(cache)
 const messages: Way = async (cache) => (name, ...args) => cache.ask([name, ...args] as never)
 
 /** Kills the thread of the shards before every 15th call; calls stay in order. */
@@ -44,12 +26,6 @@ const withCrashes = (node: () => CacheNode): Way => async (cache) => {
 
 /** Actions that are about the node that they are called on. */
 const OF_ONE_NODE = new Set(['inspect', 'prune', 'warm', 'getSync', 'existsSync'])
-
-async function collect(cache: AnyCache, options: object): Promise<unknown[]> {
-  const all: unknown[] = []
-  for await (const item of cache.stream(options)) all.push(item)
-  return all
-}
 
 function isLocal(options: unknown): boolean {
   return typeof options === 'object' && options !== null && (options as { local?: unknown }).local === true
@@ -86,7 +62,7 @@ describe('the laws of the actions', () => {
         const supervision = { maxRestarts: 100_000, backoff: { then: 0 } }
         await node.startCache('counts', { shards: 1, memory: '1mb', supervision })
         const start = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
-          const cache = await node.startCache(name, { shards, memory: `${16 * shards}mb`, commands: COMMANDS, warmers: WARMERS, ...options, expiration: { interval: null, ...expiration }, supervision })
+          const cache = await node.startCache(name, { shards, memory: `${16 * shards}mb`, ...OPTIONS, ...options, expiration: { interval: null, ...expiration }, supervision })
           caches.push(cache)
           return way(cache)
         }
@@ -103,6 +79,7 @@ describe('the laws of the actions', () => {
             await node.clockMoved()
           },
           now: () => node.clock.now(),
+          together: (name) => name,
           sent: way === attached ? (value) => structuredClone(value) : (value) => value,
         }
       })
@@ -133,7 +110,7 @@ describe('the laws of the actions', () => {
       const latest = Math.ceil(Math.max(...nodes.map((each) => each.clock.now())))
       for (const each of nodes) each.clock.advance(latest - each.clock.now())
       for (const each of nodes) await each.startCache('counts', { shards: 1, memory: '1mb' })
-      const options: CacheOptions = { nodes: ['here', 'there'], router: { name: 'ring', excludes: 'here' }, shards: 2, memory: '32mb', commands: COMMANDS, warmers: WARMERS }
+      const options: CacheOptions = { nodes: ['here', 'there'], router: { name: 'ring', excludes: 'here' }, shards: 2, memory: '32mb', ...OPTIONS }
       const startBoth = async (name: string, expiration: CacheOptions['expiration']): Promise<Call> => {
         const [caller, owner] = await Promise.all(nodes.map((each) => each.startCache(name, { ...options, expiration: { interval: null, ...expiration } }))) as [AnyCache, AnyCache]
         caches.push(caller)
@@ -151,6 +128,7 @@ describe('the laws of the actions', () => {
           await Promise.all(nodes.map((each) => each.clockMoved()))
         },
         now: () => there.clock.now(),
+        together: (name) => name,
         sent: (value) => value,
       }
     })

@@ -67,20 +67,21 @@ export const EXPIRY_LAWS: Law[] = [
     promise: 'modified time changes on put, expire, expireAt, persist, refresh and touch, and on nothing else',
     async hold(setting) {
       const { plain } = setting
+      const [k, l] = ['k', 'l'].map((name) => setting.together(name))
       const changing: [string, ...unknown[]][] = [
-        ['put', 'k', 1], ['put', 'k', 1, { if: 'present' }], ['expire', 'k', 50_000], ['expireAt', 'k', Date.now() + 100_000], ['expire', 'k', null], ['persist', 'k'], ['refresh', 'k'], ['touch', 'k'],
-        ['putMany', [['k', 1], ['l', 1]]], ['transaction', ['k'], 'inside.steps', { args: [['put', 'k', 1]] }], ['transaction', ['k'], 'inside.steps', { args: [['touch', 'k']] }],
+        ['put', k, 1], ['put', k, 1, { if: 'present' }], ['expire', k, 50_000], ['expireAt', k, Date.now() + 100_000], ['expire', k, null], ['persist', k], ['refresh', k], ['touch', k],
+        ['putMany', [[k, 1], [l, 1]]], ['transaction', [k], 'inside.steps', { args: [['put', k, 1]] }], ['transaction', [k], 'inside.steps', { args: [['touch', k]] }],
       ]
       const leaving: [string, ...unknown[]][] = [
-        ['get', 'k'], ['getMany', ['k']], ['exists', 'k'], ['ttl', 'k'], ['keys'], ['size'], ['isEmpty'], ['put', 'k', 5, { if: 'absent' }], ['update', 'k', 2], ['incr', 'k'], ['decr', 'k', 3], ['purge'],
-        ['getAndUpdate', 'k', 'sums.add', { args: [1] }], ['getAndUpdate', 'k', 'sums.seen'], ['getAndUpdate', 'k', 'sums.commitAsItIs', { args: [1] }], ['getAndUpdate', 'k', 'sums.commitFor', { args: [1, '3m'] }],
-        ['getAndUpdate', 'k', 'sums.commitFor', { args: [1, null] }], ['invoke', 'peek', 'k'], ['invoke', 'look', 'k'], ['transaction', ['k'], 'inside.steps', { args: [['incr', 'k'], ['update', 'k', 4]] }],
+        ['get', k], ['getMany', [k]], ['exists', k], ['ttl', k], ['keys'], ['size'], ['isEmpty'], ['put', k, 5, { if: 'absent' }], ['update', k, 2], ['incr', k], ['decr', k, 3], ['purge'],
+        ['getAndUpdate', k, 'sums.add', { args: [1] }], ['getAndUpdate', k, 'sums.seen'], ['getAndUpdate', k, 'sums.commitAsItIs', { args: [1] }], ['getAndUpdate', k, 'sums.commitFor', { args: [1, '3m'] }],
+        ['getAndUpdate', k, 'sums.commitFor', { args: [1, null] }], ['invoke', 'peek', k], ['invoke', 'look', k], ['transaction', [k], 'inside.steps', { args: [['incr', k], ['update', k, 4]] }],
       ]
-      await plain('put', 'k', 1, { expire: MINUTE })
-      for (const [name, ...args] of changing) expect((await changes(setting, plain, 'k', () => plain(name, ...args))).modified, inspect([name, ...args])).to.equal(true)
-      for (const [name, ...args] of leaving) expect((await changes(setting, plain, 'k', () => plain(name, ...args))).modified, inspect([name, ...args])).to.equal(false)
-      await plain('put', 'l', [1])
-      for (const args of [[2], [3, '2m']]) expect((await changes(setting, plain, 'l', () => plain('invoke', args.length === 1 ? 'add' : 'addFor', 'l', { args }))).modified).to.equal(false)
+      await plain('put', k, 1, { expire: MINUTE })
+      for (const [name, ...args] of changing) expect((await changes(setting, plain, k, () => plain(name, ...args))).modified, inspect([name, ...args])).to.equal(true)
+      for (const [name, ...args] of leaving) expect((await changes(setting, plain, k, () => plain(name, ...args))).modified, inspect([name, ...args])).to.equal(false)
+      await plain('put', l, [1])
+      for (const args of [[2], [3, '2m']]) expect((await changes(setting, plain, l, () => plain('invoke', args.length === 1 ? 'add' : 'addFor', l, { args }))).modified).to.equal(false)
     },
   },
   {

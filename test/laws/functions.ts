@@ -87,46 +87,48 @@ export const FUNCTIONS_LAWS: Law[] = [
   },
   {
     promise: 'transaction: what the function returns; it sees its own writes, and they are there afterwards',
-    async hold({ plain, timed }) {
-      await plain('put', 'a', 1)
+    async hold({ plain, timed, together }) {
+      const [a, b, c] = ['a', 'b', 'c'].map((name) => together(name))
+      await plain('put', a, 1)
       const run = (keys: unknown, ...steps: unknown[]): Promise<unknown> => plain('transaction', keys, 'inside.steps', { args: steps })
-      expect(await run(['a', 'b'], ['get', 'a'], ['put', 'a', 2], ['get', 'a'], ['get', 'b'], ['get', 'b', { default: 7 }], ['incr', 'b', 5], ['getMany', ['b', 'a', 'b']])).to.deep.equal([1, true, 2, undefined, 7, 5, [5, 2, 5]])
-      expect(await plain('getMany', ['a', 'b'])).to.deep.equal([2, 5])
-      expect(await run(['a', 'b'], ['del', 'a'], ['exists', 'a'], ['update', 'a', 1], ['put', 'a', 3, { if: 'absent' }], ['put', 'b', 0, { if: 'absent' }], ['take', 'a'], ['get', 'a'], ['take', 'a'])).to.deep.equal([true, false, false, true, false, 3, undefined, undefined])
-      expect(await plain('getMany', ['a', 'b'])).to.deep.equal([undefined, 5])
-      expect(await run(['a', 'b', 'c'], ['putMany', [['a', 1], ['c', 2], ['a', 3]]], ['delMany', ['b', 'b', 'c']], ['getMany', ['a', 'b', 'c']], ['decr', 'c', 2n], ['getAndUpdate', 'a', 'sums.add', { args: [1] }], ['ttl', 'a'])).to.deep.equal([undefined, 2, [3, undefined, undefined], -2n, 4, null])
-      expect(await plain('getMany', ['a', 'b', 'c'])).to.deep.equal([4, undefined, -2n])
+      expect(await run([a, b], ['get', a], ['put', a, 2], ['get', a], ['get', b], ['get', b, { default: 7 }], ['incr', b, 5], ['getMany', [b, a, b]])).to.deep.equal([1, true, 2, undefined, 7, 5, [5, 2, 5]])
+      expect(await plain('getMany', [a, b])).to.deep.equal([2, 5])
+      expect(await run([a, b], ['del', a], ['exists', a], ['update', a, 1], ['put', a, 3, { if: 'absent' }], ['put', b, 0, { if: 'absent' }], ['take', a], ['get', a], ['take', a])).to.deep.equal([true, false, false, true, false, 3, undefined, undefined])
+      expect(await plain('getMany', [a, b])).to.deep.equal([undefined, 5])
+      expect(await run([a, b, c], ['putMany', [[a, 1], [c, 2], [a, 3]]], ['delMany', [b, b, c]], ['getMany', [a, b, c]], ['decr', c, 2n], ['getAndUpdate', a, 'sums.add', { args: [1] }], ['ttl', a])).to.deep.equal([undefined, 2, [3, undefined, undefined], -2n, 4, null])
+      expect(await plain('getMany', [a, b, c])).to.deep.equal([4, undefined, -2n])
       expect(await run(['l'], ['invoke', 'add', 'l', { args: [1, 2] }], ['invoke', 'length', 'l'], ['expire', 'l', '5m'], ['ttl', 'l'], ['persist', 'l'], ['ttl', 'l'], ['refresh', 'l'], ['touch', 'l'], ['expire', 'l', 0], ['exists', 'l'])).to.deep.equal([2, 2, true, 300_000, true, null, true, true, true, false])
       expect(await plain('exists', 'l')).to.equal(false)
       expect(await timed('transaction', ['t'], 'inside.steps', { args: [['incr', 't'], ['ttl', 't']] })).to.deep.equal([1, 60_000])
-      for (const value of [null, 0, '', [1], { a: undefined }]) expect(await plain('transaction', ['a'], 'inside.echo', { args: [value] })).to.deep.equal([value])
-      expect(await plain('transaction', ['a'], 'inside.nothing')).to.equal(undefined)
+      for (const value of [null, 0, '', [1], { a: undefined }]) expect(await plain('transaction', [a], 'inside.echo', { args: [value] })).to.deep.equal([value])
+      expect(await plain('transaction', [a], 'inside.nothing')).to.equal(undefined)
       expect(await plain('transaction', [], 'inside.echo', { args: [] })).to.deep.equal([])
-      expect(await plain('transaction', ['a', 'a', 'b'], 'inside.steps', { args: [['transaction', ['a'], 'inside.steps', { args: [['incr', 'a']] }], ['get', 'a']] })).to.deep.equal([[5], 5])
+      expect(await plain('transaction', [a, a, b], 'inside.steps', { args: [['transaction', [a], 'inside.steps', { args: [['incr', a]] }], ['get', a]] })).to.deep.equal([[5], 5])
     },
   },
   {
     promise: 'transaction: other keys and actions on the whole cache are refused, and what fails leaves nothing',
-    async hold({ plain }) {
-      await plain('put', 'a', 1)
-      const codes = (...steps: unknown[]): Promise<unknown> => plain('transaction', ['a'], 'inside.codes', { args: steps })
-      const elsewhere = [['get', 'x'], ['put', 'x', 1], ['getMany', ['a', 'x']], ['putMany', [['a', 5], ['x', 1]]], ['delMany', ['a', 'x']], ['incr', 'x'], ['ttl', 'x'], ['getAndUpdate', 'x', 'sums.double'], ['transaction', ['x'], 'inside.nothing'], ['transaction', ['a', 'x'], 'inside.nothing']]
+    async hold({ plain, together }) {
+      const [a, b, x] = ['a', 'b', 'x'].map((name) => together(name))
+      await plain('put', a, 1)
+      const codes = (...steps: unknown[]): Promise<unknown> => plain('transaction', [a], 'inside.codes', { args: steps })
+      const elsewhere = [['get', x], ['put', x, 1], ['getMany', [a, x]], ['putMany', [[a, 5], [x, 1]]], ['delMany', [a, x]], ['incr', x], ['ttl', x], ['getAndUpdate', x, 'sums.double'], ['transaction', [x], 'inside.nothing'], ['transaction', [a, x], 'inside.nothing']]
       expect(await codes(...elsewhere)).to.deep.equal(elsewhere.map(() => 'ERR_KEY_NOT_LOCKED'))
       const whole = [['size'], ['isEmpty'], ['keys'], ['clear'], ['purge'], ['inspect', 'cache'], ['stats'], ['stream']]
       expect(await codes(...whole)).to.deep.equal(whole.map(() => 'ERR_NOT_IN_TRANSACTION'))
-      expect(await codes(['get', undefined], ['put', 'a', undefined], ['incr', 'a', 1n], ['put', 'a', 1, { expires: 5 }])).to.deep.equal(['ERR_INVALID_KEY', 'ERR_UNSUPPORTED_VALUE', 'ERR_NON_NUMERIC_VALUE', 'ERR_INVALID_ARGUMENT'])
-      expect(await plain('get', 'a')).to.equal(1)
-      for (const [step, code] of [[['get', 'x'], 'ERR_KEY_NOT_LOCKED'], [['clear'], 'ERR_NOT_IN_TRANSACTION'], [['throw', 'error'], 'ERR_FUNCTION_FAILED'], [['incr', 'b', 1n], 'ERR_FUNCTION_FAILED'], [['exit', 0], 'ERR_FUNCTION_FAILED']] as const) {
-        const error = await rejected(plain('transaction', ['a', 'b'], 'inside.steps', { args: [['put', 'a', 2], ['put', 'b', 2], ['del', 'a'], step] }), code)
+      expect(await codes(['get', undefined], ['put', a, undefined], ['incr', a, 1n], ['put', a, 1, { expires: 5 }])).to.deep.equal(['ERR_INVALID_KEY', 'ERR_UNSUPPORTED_VALUE', 'ERR_NON_NUMERIC_VALUE', 'ERR_INVALID_ARGUMENT'])
+      expect(await plain('get', a)).to.equal(1)
+      for (const [step, code] of [[['get', x], 'ERR_KEY_NOT_LOCKED'], [['clear'], 'ERR_NOT_IN_TRANSACTION'], [['throw', 'error'], 'ERR_FUNCTION_FAILED'], [['incr', b, 1n], 'ERR_FUNCTION_FAILED'], [['exit', 0], 'ERR_FUNCTION_FAILED']] as const) {
+        const error = await rejected(plain('transaction', [a, b], 'inside.steps', { args: [['put', a, 2], ['put', b, 2], ['del', a], step] }), code)
         expect(error, code).to.include({ outcome: 'none' })
-        expect(await plain('getMany', ['a', 'b'])).to.deep.equal([1, undefined])
+        expect(await plain('getMany', [a, b])).to.deep.equal([1, undefined])
       }
-      for (const [keys, name, options] of [['a', 'inside.nothing'], [undefined, 'inside.nothing'], [null, 'inside.nothing'], [{}, 'inside.nothing'], [['a'], undefined], [['a'], 5], [['a'], ''], [['a'], 'inside.nothing', { args: 5 }], [['a'], 'inside.nothing', { arg: [] }], [['a'], 'inside.nothing', { functionTimeout: 0 }], [['a'], 'inside.nothing', null]]) {
+      for (const [keys, name, options] of [['a', 'inside.nothing'], [undefined, 'inside.nothing'], [null, 'inside.nothing'], [{}, 'inside.nothing'], [[a], undefined], [[a], 5], [[a], ''], [[a], 'inside.nothing', { args: 5 }], [[a], 'inside.nothing', { arg: [] }], [[a], 'inside.nothing', { functionTimeout: 0 }], [[a], 'inside.nothing', null]]) {
         expectTypeError(await rejected(plain('transaction', keys, name, options)))
       }
-      for (const name of ['nobody', 'inside.nobody', 'constructor', '__proto__', 'inside.constructor']) await rejected(plain('transaction', ['a'], name), 'ERR_UNKNOWN_FUNCTION')
-      await rejected(plain('transaction', ['a', undefined], 'inside.nothing'), 'ERR_INVALID_KEY')
-      expect(await plain('incr', 'a')).to.equal(2)
+      for (const name of ['nobody', 'inside.nobody', 'constructor', '__proto__', 'inside.constructor']) await rejected(plain('transaction', [a], name), 'ERR_UNKNOWN_FUNCTION')
+      await rejected(plain('transaction', [a, undefined], 'inside.nothing'), 'ERR_INVALID_KEY')
+      expect(await plain('incr', a)).to.equal(2)
     },
   },
   {

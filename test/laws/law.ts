@@ -3,6 +3,7 @@
  * expiry, with 1 minute of default expiry (`timed`), and with `lazy: false` (`eager`).
  */
 import { expect } from 'chai'
+import type { Key } from 'scatterhoard'
 
 export type Call = (name: string, ...args: unknown[]) => Promise<unknown>
 
@@ -15,6 +16,8 @@ export interface Setting {
   /** Moves the clock of all threads. */
   readonly advance: (ms: number) => Promise<void>
   now(): number
+  /** A key for a name. All such keys live on one node, as those of one `putMany` and of one transaction have to. */
+  readonly together: (name: string | number) => Key
   /** What becomes of a value on its way to a cache and back, besides what the cache does: a copy by the platform where it comes from another thread. */
   sent(value: unknown): unknown
 }

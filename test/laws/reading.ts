@@ -132,26 +132,27 @@ export const READING_LAWS: Law[] = [
   },
   {
     promise: 'every kind of value comes back equal in kind and content, whichever action stored it and whichever reads it',
-    async hold({ plain, sent }) {
+    async hold({ plain, sent, together }) {
+      const [k, l, other] = ['k', 'l', 'other'].map((name) => together(name))
       for (const [kind, value] of VALUES) {
         const arrived = sent(sent(value))
         const expectSame = (copy: unknown): void => {
           if (!isDeepStrictEqual(copy, arrived)) expect(copy, kind).to.deep.equal(arrived)
         }
-        await plain('put', 'k', value)
-        expectSame(await plain('get', 'k'))
-        await plain('put', 'k', 1)
-        await plain('update', 'k', value)
-        expectSame((await plain('getMany', ['x', 'k']) as unknown[])[1])
-        expectSame(await plain('getAndUpdate', 'k', 'sums.seen'))
+        await plain('put', k, value)
+        expectSame(await plain('get', k))
+        await plain('put', k, 1)
+        await plain('update', k, value)
+        expectSame((await plain('getMany', ['x', k]) as unknown[])[1])
+        expectSame(await plain('getAndUpdate', k, 'sums.seen'))
         expectSame(await plain('getAndUpdate', 'new', 'sums.seen', { default: value }))
-        expectSame(await plain('invoke', 'peek', 'k'))
-        await plain('putMany', [['other', 1], ['k', value]])
-        expectSame((await times(plain, 'k')).value)
-        await plain('transaction', ['k', 'l'], 'inside.steps', { args: [['put', 'l', value]] })
-        expectSame((await plain('transaction', ['k'], 'inside.steps', { args: [['take', 'k']] }) as unknown[])[0])
-        expectSame(await plain('take', 'l'))
-        expect(await plain('get', 'k')).to.equal(undefined)
+        expectSame(await plain('invoke', 'peek', k))
+        await plain('putMany', [[other, 1], [k, value]])
+        expectSame((await times(plain, k)).value)
+        await plain('transaction', [k, l], 'inside.steps', { args: [['put', l, value]] })
+        expectSame((await plain('transaction', [k], 'inside.steps', { args: [['take', k]] }) as unknown[])[0])
+        expectSame(await plain('take', l))
+        expect(await plain('get', k)).to.equal(undefined)
       }
     },
   },

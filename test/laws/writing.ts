@@ -147,65 +147,68 @@ export const WRITING_LAWS: Law[] = [
     promise: 'putMany: nothing is returned; all pairs with the same expiry, and of two with one key the later',
     async hold(setting) {
       const { plain, timed } = setting
+      const [a, b, c] = ['a', 'b', 'c'].map((name) => setting.together(name))
       expect(await plain('putMany', [])).to.equal(undefined)
       expect(await plain('size')).to.equal(0)
-      const many = Array.from({ length: 200 }, (_, index) => [index, { index }])
+      const many = Array.from({ length: 200 }, (_, index) => [setting.together(index), { index }])
       expect(await plain('putMany', many)).to.equal(undefined)
       expect(await plain('getMany', many.map(([key]) => key))).to.deep.equal(many.map(([, value]) => value))
       expect(await plain('size')).to.equal(200)
-      await plain('putMany', [['a', 1], ['b', 2], ['a', 3]])
-      expect(await plain('getMany', ['a', 'b'])).to.deep.equal([3, 2])
-      await plain('putMany', new Map([['a', 4], ['b', null]]))
-      expect(await plain('getMany', ['a', 'b'])).to.deep.equal([4, null])
-      expect(await changes(setting, plain, 'a', () => plain('putMany', [['a', 5], ['b', 5]], { expire: '5m' }))).to.deep.equal({ result: undefined, modified: true, expires: true })
-      expect(await Promise.all([plain('ttl', 'a'), plain('ttl', 'b')])).to.deep.equal([5 * MINUTE, 5 * MINUTE])
-      await plain('putMany', [['a', 6]])
-      expect(await plain('ttl', 'a')).to.equal(null)
-      await timed('putMany', [['a', 1], ['b', 1]])
-      expect(await Promise.all([timed('ttl', 'a'), timed('ttl', 'b')])).to.deep.equal([MINUTE, MINUTE])
+      await plain('putMany', [[a, 1], [b, 2], [a, 3]])
+      expect(await plain('getMany', [a, b])).to.deep.equal([3, 2])
+      await plain('putMany', new Map([[a, 4], [b, null]]))
+      expect(await plain('getMany', [a, b])).to.deep.equal([4, null])
+      expect(await changes(setting, plain, a, () => plain('putMany', [[a, 5], [b, 5]], { expire: '5m' }))).to.deep.equal({ result: undefined, modified: true, expires: true })
+      expect(await Promise.all([plain('ttl', a), plain('ttl', b)])).to.deep.equal([5 * MINUTE, 5 * MINUTE])
+      await plain('putMany', [[a, 6]])
+      expect(await plain('ttl', a)).to.equal(null)
+      await timed('putMany', [[a, 1], [b, 1]])
+      expect(await Promise.all([timed('ttl', a), timed('ttl', b)])).to.deep.equal([MINUTE, MINUTE])
       for (const none of [null, Infinity]) {
-        await timed('putMany', [['a', 1], ['b', 1]], { expire: none })
-        expect(await Promise.all([timed('ttl', 'a'), timed('ttl', 'b')])).to.deep.equal([null, null])
+        await timed('putMany', [[a, 1], [b, 1]], { expire: none })
+        expect(await Promise.all([timed('ttl', a), timed('ttl', b)])).to.deep.equal([null, null])
       }
       for (const gone of [0, -1, '-5m', -Infinity]) {
-        await plain('putMany', [['a', 1], ['b', 1]])
-        expect(await plain('putMany', [['a', 2], ['b', 2], ['c', 2]], { expire: gone })).to.equal(undefined)
-        expect(await plain('getMany', ['a', 'b', 'c'])).to.deep.equal([undefined, undefined, undefined])
+        await plain('putMany', [[a, 1], [b, 1]])
+        expect(await plain('putMany', [[a, 2], [b, 2], [c, 2]], { expire: gone })).to.equal(undefined)
+        expect(await plain('getMany', [a, b, c])).to.deep.equal([undefined, undefined, undefined])
       }
       expect(await plain('size')).to.equal(200)
     },
   },
   {
     promise: 'putMany: one wrong pair, key, value or option, or one that does not fit, and nothing is stored',
-    async hold({ plain }) {
-      await plain('put', 'a', 0)
-      for (const wrong of [undefined, null, 5, 'ab', {}, [['a']], [['a', 1], 'bc'], [['a', 1], []], [['a', 1], null], [['a', 1, {}]]]) expectTypeError(await rejected(plain('putMany', wrong)))
-      for (const options of [{ expire: NaN }, { expire: 'soon' }, { if: 'absent' }, { expires: 5 }, null, 5]) expectTypeError(await rejected(plain('putMany', [['a', 1]], options)))
-      for (const value of [undefined]) await rejected(plain('putMany', [['a', 1], ['b', value], ['c', 1]]), 'ERR_UNSUPPORTED_VALUE')
-      expect((await rejected(plain('putMany', [['a', 1], [undefined, 1]]), 'ERR_INVALID_KEY')).outcome).to.equal('none')
-      for (const pair of [['b', randomBytes(2 ** 23)], ['k'.repeat(100_000), 1]]) {
-        expect((await rejected(plain('putMany', [['a', 1], ...Array.from({ length: 20 }, (_, index) => [index, index]), pair]), 'ERR_TOO_LARGE')).outcome).to.equal('none')
+    async hold({ plain, together }) {
+      const [a, b, c] = ['a', 'b', 'c'].map((name) => together(name))
+      await plain('put', a, 0)
+      for (const wrong of [undefined, null, 5, 'ab', {}, [[a]], [[a, 1], 'bc'], [[a, 1], []], [[a, 1], null], [[a, 1, {}]]]) expectTypeError(await rejected(plain('putMany', wrong)))
+      for (const options of [{ expire: NaN }, { expire: 'soon' }, { if: 'absent' }, { expires: 5 }, null, 5]) expectTypeError(await rejected(plain('putMany', [[a, 1]], options)))
+      for (const value of [undefined]) await rejected(plain('putMany', [[a, 1], [b, value], [c, 1]]), 'ERR_UNSUPPORTED_VALUE')
+      expect((await rejected(plain('putMany', [[a, 1], [undefined, 1]]), 'ERR_INVALID_KEY')).outcome).to.equal('none')
+      for (const pair of [[b, randomBytes(2 ** 23)], [together('k'.repeat(100_000)), 1]]) {
+        expect((await rejected(plain('putMany', [[a, 1], ...Array.from({ length: 20 }, (_, index) => [together(index), index]), pair]), 'ERR_TOO_LARGE')).outcome).to.equal('none')
       }
-      expect(await plain('get', 'a')).to.equal(0)
+      expect(await plain('get', a)).to.equal(0)
       expect(await plain('size')).to.equal(1)
     },
   },
   {
     promise: 'what is written is seen by whatever the same caller does next, without waiting for the answer, and in the order of the calls',
-    async hold({ plain }) {
-      const all = ['a', 'b', 'c', 'd', 'e', 'f']
+    async hold({ plain, together }) {
+      const all = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => together(name))
+      const [a, b, c] = all
       for (let round = 1; round <= 5; round++) {
         const putting = plain('putMany', all.map((key) => [key, round]))
-        expect(await Promise.all([plain('get', 'a'), plain('getMany', all), plain('exists', 'c'), plain('size')])).to.deep.equal([round, all.map(() => round), true, 6])
+        expect(await Promise.all([plain('get', a), plain('getMany', all), plain('exists', c), plain('size')])).to.deep.equal([round, all.map(() => round), true, 6])
         await putting
         const calls = [plain('putMany', all.map((key) => [key, 'older'])), ...all.map((key) => plain('put', key, round))]
         expect(await plain('getMany', all)).to.deep.equal(all.map(() => round))
         await Promise.all(calls)
         expect(await plain('getMany', all)).to.deep.equal(all.map(() => round))
         const deleting = plain('delMany', all)
-        expect(await Promise.all([plain('get', 'b'), plain('size'), plain('keys')])).to.deep.equal([undefined, 0, []])
+        expect(await Promise.all([plain('get', b), plain('size'), plain('keys')])).to.deep.equal([undefined, 0, []])
         expect(await deleting).to.equal(6)
-        const twice = [plain('putMany', all.map((key) => [key, 1])), plain('putMany', all.map((key) => [key, 2])), plain('incr', 'a'), plain('del', 'b')]
+        const twice = [plain('putMany', all.map((key) => [key, 1])), plain('putMany', all.map((key) => [key, 2])), plain('incr', a), plain('del', b)]
         expect(await plain('getMany', all)).to.deep.equal([3, undefined, 2, 2, 2, 2])
         expect((await Promise.all(twice)).slice(2)).to.deep.equal([3, true])
       }
