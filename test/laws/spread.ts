@@ -59,7 +59,7 @@ export const SPREAD_LAWS: readonly SpreadLaw[] = [
         for (const node of NODES) {
           for (const [index, key] of keys[node].entries()) {
             await plain('put', key, index)
-            await plain('put', `{${String(key)}}brief`, index, { expire: 100 })
+            await plain('put', `{${key as string}}brief`, index, { expire: 100 })
           }
         }
         await advance(100)
