@@ -109,7 +109,11 @@ export class FollowedCaches {
     if (others.has(node) === runs || (runs && !this.#membership.up().includes(node))) return
     if (runs) others.add(node)
     else others.delete(node)
-    if (this.#followed.get(cache.name) === followed) this.#change(followed).catch(warnOfThrown)
+    if (this.#followed.get(cache.name) !== followed) return
+    this.#change(followed).catch((error: unknown) => {
+      // Of a cache that stops meanwhile there is nothing to drop.
+      if (!isGone(cache)) warnOfThrown(error)
+    })
   }
 
   /** Makes the change that is due, and those that come meanwhile. */
