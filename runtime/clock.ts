@@ -19,23 +19,31 @@ export const CLOCK_BYTES = 24
 /** The latest time that a `Date` can hold; later deadlines are cut to it. */
 export const MAX_TIME_MS = 8.64e15
 
+const READINGS = 10
+
 /**
- * The monotonic clock of the machine, the same on every thread of a process, in milliseconds, when `performance.now()` was 0. Of several tries
- * the shortest counts: a thread that loses its core between two readings of the clocks would be late for good.
+ * What one clock is ahead of another, in milliseconds. Of several readings the shortest counts: a thread that loses its core between the two
+ * clocks would be late for good.
  */
-const monotonicBase = (() => {
-  let base = 0
+export function aheadOf(other: () => number, clock: () => number): number {
+  let ahead = 0
   let shortest = Infinity
-  for (let tries = 0; tries < 10; tries++) {
-    const before = performance.now()
-    const [seconds, nanoseconds] = process.hrtime()
-    const took = performance.now() - before
+  for (let reading = 0; reading < READINGS; reading++) {
+    const before = other()
+    const time = clock()
+    const took = other() - before
     if (took >= shortest) continue
     shortest = took
-    base = seconds * 1e3 + nanoseconds / 1e6 - before - took / 2
+    ahead = time - before - took / 2
   }
-  return base
-})()
+  return ahead
+}
+
+/** The monotonic clock of the machine, the same on every thread of a process, in milliseconds, when `performance.now()` was 0. */
+const monotonicBase = aheadOf(() => performance.now(), () => {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1e3 + nanoseconds / 1e6
+})
 
 /** Monotonic milliseconds: comparable between the threads of a process, meaningless elsewhere. */
 export function monotonicMs(): number {

@@ -110,15 +110,16 @@ function writeKind(kind: number, into: Scratch): void {
 
 /** Reads a request of a peer. Throws `ERR_FRAME` for anything else. */
 export function readRequest(bytes: Buffer, start: number, end: number): NodeRequest {
-  if (start === end) throw malformed()
-  if (bytes[start] === KIND.call) return readCall(bytes, start, end)
+  const kind = start < end ? bytes[start] : undefined
+  if (kind === KIND.call) return readCall(bytes, start, end)
+  if (kind !== KIND.run && kind !== KIND.check) throw malformed()
   const request = decodeValue(bytes, start + 1, end)
-  if (!Array.isArray(request)) throw malformed()
-  const [cache, second, args, limitMs] = request as unknown[]
-  if (typeof cache === 'string' && bytes[start] === KIND.run && request.length === 4 && typeof second === 'string' && Array.isArray(args) && typeof limitMs === 'number' && limitMs > 0) {
+  if (!Array.isArray(request) || typeof request[0] !== 'string') throw malformed()
+  const [cache, second, args, limitMs] = request as [string, ...unknown[]]
+  if (kind === KIND.run && request.length === 4 && typeof second === 'string' && Array.isArray(args) && typeof limitMs === 'number' && limitMs > 0) {
     return { kind: 'run', cache, name: second, args, limitMs }
   }
-  if (typeof cache === 'string' && bytes[start] === KIND.check && request.length === 2 && isFingerprint(second)) return { kind: 'check', cache, fingerprint: second }
+  if (kind === KIND.check && request.length === 2 && isFingerprint(second)) return { kind: 'check', cache, fingerprint: second }
   throw malformed()
 }
 

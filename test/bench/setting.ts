@@ -58,27 +58,26 @@ export class Setting implements Pace {
 
   /** `undefined`, with a note, if there is no server on the PATH. */
   redis(): Promise<RedisPeer | undefined> {
-    const start = async (): Promise<RedisPeer | undefined> => {
-      const peer = await startRedis()
-      if (!peer) this.note('ioredis is left out: there is no redis-server on the PATH')
-      return peer
-    }
-    return this.#once('redis', start, async (peer) => peer?.close())
+    return this.#server('ioredis', 'redis-server', startRedis)
   }
 
-  /** `undefined`, with a note, if there is no server on the PATH. */
+  /** As `redis`. */
   nats(): Promise<NatsPeer | undefined> {
-    const start = async (): Promise<NatsPeer | undefined> => {
-      const peer = await startNats()
-      if (!peer) this.note('NATS is left out: there is no nats-server on the PATH')
-      return peer
-    }
-    return this.#once('nats', start, async (peer) => peer?.close())
+    return this.#server('NATS', 'nats-server', startNats)
   }
 
   /** Stops what was started, the last first. */
   async close(): Promise<void> {
     for (const close of this.#closers.splice(0).reverse()) await close()
+  }
+
+  #server<T extends { close(): Promise<void> }>(peer: string, program: string, startPeer: () => Promise<T | undefined>): Promise<T | undefined> {
+    const start = async (): Promise<T | undefined> => {
+      const started = await startPeer()
+      if (!started) this.note(`${peer} is left out: there is no ${program} on the PATH`)
+      return started
+    }
+    return this.#once(program, start, async (started) => started?.close())
   }
 
   #once<T>(name: string, start: () => Promise<T>, stop: (value: T) => Promise<unknown>): Promise<T> {

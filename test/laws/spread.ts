@@ -59,7 +59,7 @@ export const SPREAD_LAWS: readonly SpreadLaw[] = [
         for (const node of NODES) {
           for (const [index, key] of keys[node].entries()) {
             await plain('put', key, index)
-            await plain('put', `{${key as string}}brief`, index, { expire: 100 })
+            await plain('put', `{${key}}brief`, index, { expire: 100 })
           }
         }
         await advance(100)
@@ -75,7 +75,7 @@ export const SPREAD_LAWS: readonly SpreadLaw[] = [
         [await setting.stream('plain', { select: 'key' }), await setting.stream('plain', { select: 'key', local: true })],
       ] as unknown[][][]) {
         expect(merged).to.have.members(NODES.flatMap((node) => keys[node]))
-        expect(own).to.have.members(keys[from] as unknown[])
+        expect(own).to.have.members(keys[from])
       }
       await plain('reset')
       expect(await plain('size')).to.equal(0)

@@ -21,7 +21,7 @@ export interface SpreadSetting extends Setting {
   /** The cache `plain`, called on each node, as its handle there is. */
   readonly on: ByNode<Call>
   /** Some keys of each node. */
-  readonly keys: ByNode<readonly Key[]>
+  readonly keys: ByNode<readonly string[]>
 }
 
 export class ThreeNodes {

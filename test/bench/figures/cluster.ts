@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCertificates } from '../../bridge/certificates.js'
 import { freePort } from '../../bridge/free-port.js'
-import { startChild, type Child } from '../children/process.js'
+import { startChild } from '../children/process.js'
 import { keys, texts, walk, walkKeys } from '../data.js'
 import { medianLatency, rateInFlight } from '../measure.js'
 import { compare, runRounds, type Contestant } from '../rounds.js'
@@ -37,23 +37,21 @@ interface Cluster {
 }
 
 async function startCluster([a, b]: readonly [BridgeOption, BridgeOption]): Promise<Cluster> {
-  const starting = startChild<never>(MODULE, [JSON.stringify(b)])
-  let child: Child<never> | undefined
+  const started: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const stop of started.splice(0).reverse()) await stop()
+  }
   try {
+    const starting = startChild<never>(MODULE, [JSON.stringify(b)])
+    started.push(async () => (await starting).end())
     const { cache, stop } = await startClusterNode('a', a)
-    child = await starting
+    started.push(stop)
+    await starting
     await fill(cache)
     const remote = keys.filter((key) => cache.nodeOf(key) === 'b')
-    return {
-      cache,
-      remoteKeys: Array.from(walk, (n) => remote[n % remote.length]!),
-      close: async () => {
-        await stop()
-        await child!.end()
-      },
-    }
+    return { cache, remoteKeys: Array.from(walk, (n) => remote[n % remote.length]!), close }
   } catch (error) {
-    await (await starting).end()
+    await close()
     throw error
   }
 }

@@ -2,7 +2,7 @@
 import { connect } from '@nats-io/transport-node'
 import { NatsServer } from '../../bridge/nats-server.js'
 import { startChild } from '../children/process.js'
-import { onPath } from './redis.js'
+import { onPath } from './on-path.js'
 
 export interface NatsPeer {
   readonly url: string

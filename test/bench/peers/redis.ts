@@ -3,12 +3,11 @@
  * nothing to disk, and ends with the benchmark.
  */
 import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
 import { Redis } from 'ioredis'
 import { freePort } from '../../bridge/free-port.js'
 import { keys, texts } from '../data.js'
+import { onPath } from './on-path.js'
 
 export interface RedisPeer {
   get(key: string): Promise<string | null>
@@ -42,16 +41,4 @@ export async function startRedis(): Promise<RedisPeer | undefined> {
       process.off('exit', kill)
     },
   }
-}
-
-/** Whether there is such a program. */
-export function onPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }
