@@ -228,7 +228,7 @@ export class Client {
       return false
     }
     this.#polling = false
-    this.#spin.wasInVain()
+    this.#spin.wasInVain(this.#outstanding === 1)
     this.#expire(performance.now())
     return true
   }

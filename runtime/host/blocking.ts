@@ -51,7 +51,7 @@ function runUntilOrders(host: Host): void {
       spins.paidOff()
       continue
     }
-    spins.wasInVain()
+    spins.wasInVain(host.handled === 1)
     host.handled = 0
     const rings = bell.announceSleep()
     if (host.hasOrders() || host.list.some((actor) => actor.ready)) bell.cancelSleep()

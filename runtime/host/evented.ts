@@ -26,12 +26,15 @@ export async function runEvented(host: Host): Promise<void> {
   let lastWorkMs = performance.now()
   const spins = new SpinShare()
   let looks = false
+  /** Since it slept last. */
+  let handled = 0
   for (;;) {
     host.intake()
     if (host.hasOrders()) host.carryOutBeside((actor, marks, untilMs) => drain(host, actor, marks, untilMs))
     if (host.exiting) break
-    let worked = false
-    for (const actor of host.list) worked = work(host, actor) || worked
+    const before = handled
+    for (const actor of host.list) handled += work(host, actor)
+    const worked = handled > before
     if (worked) {
       lastWorkMs = performance.now()
       if (looks) spins.paidOff()
@@ -41,10 +44,11 @@ export async function runEvented(host: Host): Promise<void> {
       await nextTurn()
       continue
     }
-    spins.wasInVain()
+    spins.wasInVain(handled === 1)
+    handled = 0
     looks = false
     const rings = host.bell.announceSleep()
-    if (host.hasOrders() || host.list.some((actor) => work(host, actor))) lastWorkMs = performance.now()
+    if (host.hasOrders() || host.list.some((actor) => work(host, actor) > 0)) lastWorkMs = performance.now()
     // What is pending and was not handled waits for its client to read replies, which need not ring.
     else if (host.list.some((actor) => actor.busy ? actor.holdsReplies : actor.pending)) await setTimeout(1)
     else await host.bell.waitAsync(rings)
@@ -53,36 +57,36 @@ export async function runEvented(host: Host): Promise<void> {
   clearInterval(keepAlive)
 }
 
-/** Handles messages of one actor until there is none, a batch is through or a handler is asynchronous. True if there was one. */
-function work(host: Host, actor: HostedActor): boolean {
+/** Handles messages of one actor until there is none, a batch is through or a handler is asynchronous. Returns how many it handled. */
+function work(host: Host, actor: HostedActor): number {
   if (actor.busy || !actor.accepts) actor.flush()
-  if (actor.busy) return false
+  if (actor.busy) return 0
   if (actor.exit !== undefined) {
     host.finishExit(actor)
-    return false
+    return 0
   }
   const chore = actor.chores.shift()
   if (chore !== undefined) {
     runChore(host, actor, chore)
-    return true
+    return 1
   }
   const { inlets } = actor
   // The system lane goes before the others; these take turns, so that none of them starves.
-  let worked = inlets[0]?.client === 0 && workLane(host, actor, inlets[0])
+  let handled = inlets[0]?.client === 0 ? workLane(host, actor, inlets[0]) : 0
   const count = inlets.length
   for (let step = 0; step < count && !actor.isBusy(); step++) {
     actor.turn = (actor.turn + 1) % count
-    worked = workLane(host, actor, inlets[actor.turn]!) || worked
+    handled += workLane(host, actor, inlets[actor.turn]!)
   }
   for (let index = inlets.length - 1; index >= 0; index--) {
     const inlet = inlets[index]!
     if (inlet.leaving) actor.forgetIfGone(inlet)
   }
-  return worked
+  return handled
 }
 
-/** Handles a batch of one lane, or begins one message. True if there was any. */
-function workLane(host: Host, actor: HostedActor, inlet: Inlet): boolean {
+/** Handles a batch of one lane, or begins one message. Returns how many. */
+function workLane(host: Host, actor: HostedActor, inlet: Inlet): number {
   let handled = 0
   let rungMs = 0
   while (handled < BATCH && actor.exit === undefined && actor.accepts) {
@@ -111,7 +115,7 @@ function workLane(host: Host, actor: HostedActor, inlet: Inlet): boolean {
     break
   }
   inlet.ring()
-  return handled > 0
+  return handled
 }
 
 /** Runs what a timer brought, as if it were a message. What it throws ends the thread, as an uncaught error anywhere does. */
@@ -133,7 +137,7 @@ function runChore(host: Host, actor: HostedActor, chore: () => unknown): void {
 /** Runs what was in an actor's queue, or until `untilMs`. */
 async function drain(host: Host, actor: HostedActor, marks: QueueMarks, untilMs: number): Promise<void> {
   while (!actor.drained(marks) && monotonicMs() < untilMs) {
-    if (work(host, actor)) await nextTurn()
+    if (work(host, actor) > 0) await nextTurn()
     else await setTimeout(1)
   }
 }
