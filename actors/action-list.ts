@@ -45,7 +45,7 @@ import { sweep } from './actions/sweep.js'
 import { sync } from './actions/sync.js'
 import { take } from './actions/take.js'
 import { touch } from './actions/touch.js'
-import { transaction } from './actions/transaction.js'
+import { transactFor, transaction } from './actions/transaction.js'
 import { trim } from './actions/trim.js'
 import { ttl } from './actions/ttl.js'
 import { walkPart } from './actions/walk-part.js'
@@ -59,6 +59,6 @@ export const ACTIONS: readonly Action[] = [
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse, storeMade, walkPart, pickPart, importPart]
+const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse, storeMade, walkPart, pickPart, importPart, transactFor]
 
 numberActions(ACTIONS, INTERNAL)

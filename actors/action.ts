@@ -81,6 +81,8 @@ export interface Action {
   readonly merge?: (results: readonly unknown[]) => unknown
   /** In a cluster: carries out a call that is not simply for the owner of a key, or for all nodes. */
   readonly spread?: (call: RoutedCall) => unknown
+  /** In a cluster: makes the caller's result of what another node has answered. `untilMs`: how long the caller waits, in monotonic milliseconds; 0: nobody does. */
+  readonly answered?: (call: RoutedCall, reply: unknown, untilMs: number) => Promise<unknown>
   /** Which of its arguments is the key. Default the first. */
   readonly keyAt?: number
   /** The keys that it is about, if that is not one. */

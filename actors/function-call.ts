@@ -22,9 +22,10 @@ export interface Gift {
   /**
    * `cache`: the handle of the task's cache; with the data `quiet` one whose calls no hook hears of. `transaction`: a handle of the transaction that
    * `data` describes. `load`: nothing, and what it returns is stored as the result of the load that `data` describes. `update`: the value of the key
-   * that `data` names, and what it returns is stored there. `filter`: the entries in `data`, one after the other.
+   * that `data` names, and what it returns is stored there. `filter`: the entries in `data`, one after the other. `transaction afar`: a handle of the
+   * transaction on another node that `data` describes. `loading`: nothing; it loads the key in `data`, encoded, for another node.
    */
-  readonly what: 'cache' | 'transaction' | 'load' | 'update' | 'filter'
+  readonly what: 'cache' | 'transaction' | 'load' | 'update' | 'filter' | 'transaction afar' | 'loading'
   /** Before its arguments or behind them. */
   readonly place?: 'first' | 'last'
   /** Plain data, of the gift's own. */

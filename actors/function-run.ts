@@ -39,6 +39,7 @@ export abstract class LimitedCall implements CallScope {
     const { name, gift } = header
     const args = argumentsOf(call)
     if (gift?.what === 'load') this.load = loadedKey((gift.data as LoadTicket).key, header.limitMs)
+    if (gift?.what === 'loading') this.load = loadedKey(gift.data as Uint8Array, header.limitMs)
     const run = place.find(header)
     const runWith = async (given: unknown): Promise<unknown> => {
       let result: unknown

@@ -9,7 +9,9 @@ import type { CallReply, ValueReply } from './function-wire.js'
 import { runLoad, type LoadTicket } from './load.js'
 import { runUpdate, type UpdateTicket } from './locked-update.js'
 import { runTransaction, type TransactionCaller, type TransactionPlan } from './transaction.js'
-import { transactionHandle } from './transaction-handle.js'
+import { actionOf } from './action-codes.js'
+import { runTransactionAfar, type AfarTicket } from './transaction-afar.js'
+import { changesSomething, transactionHandle } from './transaction-handle.js'
 
 /** A function that was called, on the thread where it runs. */
 export interface CalledFunction {
@@ -26,23 +28,28 @@ export async function giveTo(gift: Gift | undefined, { name, run, cache, isOver 
   // Before what is around the function is done: a transaction whose result cannot be sent does not commit.
   const call = async (given: unknown): Promise<ValueReply> => encodeResult(name, await run(given))
   switch (gift?.what) {
-    case undefined: return call(undefined)
+    case undefined: case 'loading': return call(undefined)
     case 'filter': return filterSlice(gift.data as FilterTicket, run, isOver)
     case 'cache': return call(gift.data === 'quiet' ? quiet(await cache()) : await cache())
     case 'load': return runLoad(callerOf(await cache()), gift.data as LoadTicket, () => call(undefined))
     case 'update': return runUpdate(callerOf(await cache()), gift.data as UpdateTicket, call, isOver)
+    case 'transaction afar': return runTransactionAfar(callerOf(await cache()), gift.data as AfarTicket, call, isOver)
     case 'transaction': return runInTransaction(callerOf(await cache()), gift.data as TransactionPlan, call, isOver)
   }
 }
 
-/** Has the reply say what the hooks are to hear of. What a function has written that fails stays a part of the transaction that it has joined. */
+/**
+ * Has the reply say what the hooks are to hear of. What a function has written that fails stays a part of the transaction that it has joined; what
+ * it has read it has read.
+ */
 async function runInTransaction(caller: Caller, plan: TransactionPlan, call: (given: unknown) => Promise<ValueReply>, isOver: () => boolean): Promise<CallReply> {
   let made: TransactionCaller | undefined
   try {
     const [kind, expireMs, value] = await runTransaction(caller, plan, (inside) => call(transactionHandle(made = inside)), isOver)
     return [kind, expireMs, value, made!.notes]
   } catch (error) {
-    if (plan.joined !== true || made === undefined) throw error
-    return ['failed', describeError(error), made.notes]
+    const notes = made?.notes.filter(([number]) => plan.joined === true || !changesSomething(actionOf(number))) ?? []
+    if (notes.length === 0) throw error
+    return ['failed', describeError(error), notes]
   }
 }

@@ -1,7 +1,7 @@
 /** What a transaction's function is given: the actions of the cache that are about keys, as parts of the transaction. */
 import { CacheError } from '../runtime/errors.js'
 import { codeOf, publicActions } from './action-codes.js'
-import type { CacheActions } from './action.js'
+import type { Action, CacheActions } from './action.js'
 import type { TransactionCaller } from './transaction.js'
 import { notedCall, watchedCall } from './watched-call.js'
 
@@ -36,7 +36,7 @@ function complete(): void {
   for (const action of publicActions()) {
     const number = codeOf(action)
     // What is read has been read, also by a transaction that comes to nothing.
-    const isWrite = action.writes || action.acts === true
+    const isWrite = changesSomething(action)
     Object.defineProperty(Inside.prototype, action.name, {
       configurable: true,
       writable: true,
@@ -46,15 +46,21 @@ function complete(): void {
         const { caller } = this
         caller.refuseIfEnded()
         const call = (passed: unknown[]): unknown => action.call(caller, ...passed as never[])
-        if (caller.plan.isQuiet === true || !caller.watch.isWatched(number)) return caller.follow(call(args) as Promise<unknown>)
-        const watched = isWrite ? notedCall(caller, action, args, call, () => caller.roomForNotes()) : watchedCall(caller, action, args, call) as Promise<unknown>
+        const { isQuiet, watched: afar } = caller.plan
+        if (isQuiet === true || !(afar?.includes(action.name) ?? caller.watch.isWatched(number))) return caller.follow(call(args) as Promise<unknown>)
+        const watched = isWrite || afar !== undefined ? notedCall(caller, action, args, call, () => caller.roomForNotes()) : watchedCall(caller, action, args, call) as Promise<unknown>
         return caller.follow(watched)
       },
     })
   }
 }
 
-function notInside(action: string): CacheError {
+/** Whether a transaction that comes to nothing has not done it. */
+export function changesSomething({ writes, acts }: Action): boolean {
+  return writes || acts === true
+}
+
+export function notInside(action: string): CacheError {
   return new CacheError('ERR_NOT_IN_TRANSACTION', `${action} is about the whole cache, and a transaction has its keys only: call it on the cache, outside`)
 }
 

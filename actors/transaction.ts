@@ -27,6 +27,8 @@ export interface TransactionPlan extends Ticket {
   readonly joined?: boolean
   /** No hook hears of what is done in it. */
   readonly isQuiet?: boolean
+  /** Of a call of another node's: the actions of which the hooks there want to hear. None of this node hears of it. */
+  readonly watched?: readonly string[]
 }
 
 const slotsOfCaches = new WeakMap<SharedArrayBuffer, Slots>()

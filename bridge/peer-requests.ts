@@ -12,15 +12,17 @@ import type { Caller } from '../actors/caller.js'
 import type { Fingerprint } from '../actors/cluster/cluster-options.js'
 import { routed } from '../actors/cluster/routed-call.js'
 import { readRequest, writeError, writeResult, type CheckReply, type NodeRequest, type RemoteCall, type RemoteRun, type RunReply } from '../actors/cluster/wire.js'
-import { callFunction } from '../actors/function-call.js'
+import { callFunction, type Gift } from '../actors/function-call.js'
 import { isRegistered } from '../actors/locked-update.js'
 import { matchesAny, type NamePattern } from '../actors/name-patterns.js'
+import type { AfarTicket } from '../actors/transaction-afar.js'
 import { DEADLINELESS_MS } from '../runtime/actor.js'
 import type { Client } from '../runtime/client.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { CacheError, errorCode, invalidArgument } from '../runtime/errors.js'
 import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
 import type { LentFunctions } from './lent-functions.js'
+import { OpenTransactions } from './open-transactions.js'
 import type { Peer } from './peer.js'
 import { PeerScope } from './peer-scope.js'
 
@@ -35,6 +37,7 @@ export class PeerRequests {
   readonly #checks: CacheChecks
   readonly #client: Client
   readonly #lent: LentFunctions
+  readonly #open = new OpenTransactions()
   readonly #directory: CacheDirectory
   readonly #scratch = new Scratch()
   #refreshing: Promise<void> | undefined
@@ -90,7 +93,7 @@ export class PeerRequests {
     if (request.kind === 'check') return this.#answer(peer, ticket, this.#checkReply(peer, request, cache))
     let result: unknown
     try {
-      result = request.kind === 'run' ? this.#run(callerOf(cache), request) : this.#call(peer, request, cache, timeMs)
+      result = request.kind === 'run' ? this.#run(peer, callerOf(cache), request) : this.#call(peer, request, cache, timeMs)
     } catch (error) {
       return this.#fail(peer, ticket, error)
     }
@@ -101,12 +104,12 @@ export class PeerRequests {
     const caller = callerOf(cache)
     const action = OFFERED.get(request.action)
     // Only functions ask what they run inside of, and a scope is not free.
-    if (action?.functionAt === undefined && action?.functionIn === undefined) return this.#carryOut(caller, action, request, timeMs)
+    if (action?.functionAt === undefined && action?.functionIn === undefined) return this.#carryOut(peer, caller, action, request, timeMs)
     const lent = request.lends ? lentIn(caller, request) : undefined
-    return runInScope(new PeerScope(peer, cache, lent), () => this.#carryOut(caller, action, request, timeMs))
+    return runInScope(new PeerScope(peer, cache, lent, this.#open), () => this.#carryOut(peer, caller, action, request, timeMs))
   }
 
-  #carryOut(caller: Caller, action: Action | undefined, { cache, action: name, args, options, hops, lends }: RemoteCall, timeMs: number): unknown {
+  #carryOut(peer: Peer, caller: Caller, action: Action | undefined, { cache, action: name, args, options, hops, lends, transaction }: RemoteCall, timeMs: number): unknown {
     if (action === undefined) throw invalidArgument(`node '${this.#node}' does not let other nodes call '${name.slice(0, 64)}'`)
     if (args.length > action.arity || (options !== undefined && ('signal' in options || 'timeout' in options))) throw invalidArgument(`not a call of ${name}`)
     // It is on its way only while this node has it.
@@ -116,6 +119,7 @@ export class PeerRequests {
     while (positional.length < action.arity) positional.push(undefined)
     positional.push(timeMs >= UNLIMITED_MS ? options : options === undefined ? { timeout: timeMs } : { ...options, timeout: timeMs })
     try {
+      if (transaction !== undefined) return this.#part(peer, action, positional, transaction)
       // Whose key it is may have changed on the way.
       if (caller.cluster.follows && action.keyed === true) return routed(caller, caller.cluster, action, positional, hops + 1)
       return action.call(caller, ...positional as never[])
@@ -124,10 +128,19 @@ export class PeerRequests {
     }
   }
 
+  /** An action of a transaction whose function runs on the other node. */
+  #part(peer: Peer, { name }: Action, args: unknown[], number: number): unknown {
+    const handle = this.#open.find(peer, number) as unknown as Record<string, ((...args: unknown[]) => unknown) | undefined> | undefined
+    if (handle === undefined) throw new CacheError('ERR_NOT_IN_TRANSACTION', 'the transaction has ended: its function has returned, or its time was up')
+    const method = publicActions().some((action) => action.name === name) ? handle[name] : undefined
+    if (method === undefined) throw invalidArgument(`transactions have no '${name}'`)
+    return method.call(handle, ...args)
+  }
+
   /** Runs a function of a thread of this node's, with which a call of that thread is under way. */
-  async #run(caller: Caller, { cache, name, args, limitMs }: RemoteRun): Promise<RunReply> {
+  async #run(peer: Peer, caller: Caller, { cache, name, args, limitMs, purpose }: RemoteRun): Promise<RunReply> {
     if (!this.#lent.has(cache, name) || !isRegistered(caller, name)) throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${this.#node}' has no function '${name}' to run for a call of its own`, { function: name, node: this.#node })
-    const { kind, expireMs, value } = await callFunction(this.#client, { name, args, limitMs, cacheId: caller.description.id, modules: [], rerun: false })
+    const { kind, expireMs, value } = await callFunction(this.#client, { name, args, limitMs, cacheId: caller.description.id, modules: [], rerun: false, ...purpose && { gift: giftFor(peer, purpose) } })
     return [kind, expireMs, value]
   }
 
@@ -169,6 +182,11 @@ export class PeerRequests {
   #noCache(cache: string, cause?: unknown): CacheError {
     return new CacheError('ERR_NO_CACHE', `node '${this.#node}' does not run the cache '${cache}' with other nodes`, { cache, node: this.#node, cause })
   }
+}
+
+function giftFor({ name: node }: Peer, purpose: NonNullable<RemoteRun['purpose']>): Gift {
+  if ('load' in purpose) return { what: 'loading', data: purpose.load }
+  return { what: 'transaction afar', place: 'first', data: { node, transaction: purpose.transaction } satisfies AfarTicket }
 }
 
 /** The function of a call that its node has lent with it. */

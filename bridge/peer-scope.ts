@@ -4,15 +4,17 @@
  */
 import { callerOf, type Cache } from '../actors/cache.js'
 import type { CallScope, PeerFunction } from '../actors/call-scope.js'
-import { ANSWER, writeRun, type RunReply } from '../actors/cluster/wire.js'
+import { ANSWER, writeRun, type RemoteRun, type RunReply } from '../actors/cluster/wire.js'
 import { commit, ignore } from '../actors/commit.js'
 import type { FunctionTask } from '../actors/function-call.js'
-import type { CallReply } from '../actors/function-wire.js'
 import { giveTo } from '../actors/gifts.js'
+import type { LoadTicket } from '../actors/load.js'
+import type { Transaction } from '../actors/transaction-handle.js'
 import { decodeKey } from '../runtime/codec/key.js'
 import { Scratch } from '../runtime/codec/scratch.js'
 import { decodeValue } from '../runtime/codec/value.js'
 import { CacheError, reviveError, type ErrorDescription } from '../runtime/errors.js'
+import type { OpenTransactions } from './open-transactions.js'
 import type { Peer } from './peer.js'
 
 /** How long past the time of a function its answer is waited for, in milliseconds. */
@@ -22,9 +24,14 @@ export class PeerScope implements CallScope {
   readonly load = undefined
   readonly peer: PeerFunction
 
-  /** @param name of the function that the peer has registered, if it is to run there */
-  constructor(peer: Peer, cache: Cache<unknown>, name: string | undefined) {
-    this.peer = { name, call: (task) => callAt(peer, cache, task) }
+  /**
+   * @param name of the function that the peer has registered, if it is to run there
+   * @param open where it finds the transactions again whose functions run there
+   */
+  constructor(peer: Peer, cache: Cache<unknown>, name: string | undefined, open: OpenTransactions) {
+    this.peer = {
+      name, call: (task) => giveTo(task.gift, { name: task.name, run: (given) => run(peer, cache, task, given, open), cache: () => cache, isOver: () => false }),
+    }
   }
 
   /** There are no slots here. */
@@ -37,19 +44,21 @@ export class PeerScope implements CallScope {
   }
 }
 
-async function callAt(peer: Peer, cache: Cache<unknown>, task: FunctionTask): Promise<CallReply> {
-  return giveTo(task.gift, { name: task.name, run: (given) => run(peer, cache, task, given), cache: () => cache, isOver: () => false })
-}
-
-async function run(peer: Peer, cache: Cache<unknown>, { name, key, args, gift, limitMs }: FunctionTask, given: unknown): Promise<unknown> {
-  if (gift?.what === 'transaction' || gift?.what === 'cache' || !Array.isArray(args)) {
+async function run(peer: Peer, cache: Cache<unknown>, task: FunctionTask, given: unknown, open: OpenTransactions): Promise<unknown> {
+  const { name, key, args, gift, limitMs } = task
+  if (gift?.what === 'cache' || !Array.isArray(args)) {
     const { node } = callerOf(cache).client
     throw new CacheError('ERR_UNKNOWN_FUNCTION', `node '${node}' has no function '${name}' that can run there: a thread of node '${peer.name}' has registered it`, { function: name, node })
   }
   const own = key === undefined ? args : [decodeKey(Buffer.from(key), 0, key.length), ...args as unknown[]]
-  const scratch = new Scratch(256)
-  writeRun({ cache: cache.name, name, args: gift?.place === 'first' ? [given, ...own as unknown[]] : own as unknown[], limitMs }, scratch)
-  const answer = await peer.request(scratch.bytes.subarray(0, scratch.end), limitMs + ANSWER_MS)
+  const ask = async (further: unknown[], purpose: RemoteRun['purpose']): Promise<Buffer> => {
+    const scratch = new Scratch(256)
+    writeRun({ cache: cache.name, name, args: further, limitMs, purpose }, scratch)
+    return peer.request(scratch.bytes.subarray(0, scratch.end), limitMs + ANSWER_MS)
+  }
+  const further = own as unknown[]
+  const answer = gift?.what === 'transaction' ? await open.during(peer, given as Transaction<unknown>, (transaction) => ask(further, { transaction }))
+    : await ask(gift?.place === 'first' ? [given, ...further] : further, gift?.what === 'load' ? { load: (gift.data as LoadTicket).key } : null)
   const reply = decodeValue(answer, 1, answer.length)
   if (answer[0] === ANSWER.error) throw reviveError(reply as ErrorDescription)
   const [kind, expireMs, value] = reply as RunReply // what `PeerRequests` answers

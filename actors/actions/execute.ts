@@ -2,6 +2,7 @@
 import { currentScope } from '../call-scope.js'
 import type { Cache } from '../cache.js'
 import { bounded } from '../deadline.js'
+import { isRegistered } from '../locked-update.js'
 import { callFunction } from '../function-call.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { invalidArgument } from '../../runtime/errors.js'
@@ -11,7 +12,7 @@ import type { Key } from '../../runtime/codec/key.js'
 import { readTimeLimit, type FunctionOptions, type ResultOf } from './get-and-update.js'
 
 export interface ExecutePlace {
-  /** Runs on the node that owns this key. */
+  /** Runs on the node that owns this key, unless a thread of this node has registered it. */
   key?: Key | undefined
   /** Runs on this node. Default: on the key's, or here. */
   node?: string | undefined
@@ -84,6 +85,8 @@ export const execute: Action = {
     const { nodes } = call.cluster
     if (node !== undefined && !nodes.includes(node)) throw invalidArgument(`the option node of execute is the name of a node that runs the cache: ${nodes.join(', ')}`)
     const owner = node ?? (key === undefined ? call.cluster.self : call.ownerOf(key))
+    // What a thread has registered stays there.
+    if (node === undefined && isRegistered(call.caller, functionName(call.args[0]))) return call.here()
     return call.at(owner, call.args, ['node', 'key'])
   },
 }

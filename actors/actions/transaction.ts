@@ -6,8 +6,10 @@ import { Beginning, transact, TransactionCaller, turnOf, type TransactionPlan } 
 import type { Transaction } from '../transaction-handle.js'
 import { tellNotes, type Note } from '../watched-call.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
-import { invalidArgument } from '../../runtime/errors.js'
+import { describeError, invalidArgument, reviveError, type ErrorDescription } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
+import { actionOf, codeOf, publicActions } from '../action-codes.js'
+import type { EncodedEntry } from '../entry-batch.js'
 import type { Caller } from '../caller.js'
 import type { Duration } from '../../runtime/duration.js'
 import type { Key } from '../../runtime/codec/key.js'
@@ -57,45 +59,116 @@ interface TransactionCall extends CallOptions {
 export const transaction: Action = {
   name: 'transaction', many: true, writes: true, keyed: true, arity: 2, options: ['args', 'functionTimeout'],
   call(caller, keys: unknown, reference: unknown, options?: TransactionCall) {
-    checkCallOptions(transaction, options)
-    const { args = [], functionTimeout } = options ?? {}
-    const limitMs = readTimeLimit(functionTimeout)
-    if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the function\'s further arguments')
-    const name = functionName(reference)
-    const isQuiet = options?.notify === false
-    const entries = keysOf(keys, 'transaction').map((key) => {
-      caller.key(key)
-      return caller.entry()
-    })
-    if (caller instanceof TransactionCaller) {
-      const notes = caller.roomForNotes()
-      const task = taskOf(caller, name, args, limitMs, notes)
-      const plan: TransactionPlan = { ...caller.plan, joined: true, keys: entries.map(({ bytes }) => bytes), isQuiet: isQuiet || caller.plan.isQuiet === true }
-      return bounded(caller.follow(runFunction(caller, task, plan, undefined)), options, 'the transaction')
-    }
     const notes: Note[] = []
-    const task = taskOf(caller, name, args, limitMs, notes)
+    if (caller instanceof TransactionCaller) return joined(caller, callOf(caller, keys, reference, options), options)
     const { telling } = caller
-    const beginning = new Beginning(options)
-    caller.telling = false
-    const ended = caller.order.take(turnOf(entries, 'lock'), (locked) => transact(caller, entries, options, (plan, again) => {
-      locked()
-      return runFunction(caller, task, { ...plan, isQuiet }, async () => ({ ...await again(), isQuiet }))
-    }, beginning))
-    caller.telling = telling
+    const { ended, beginning } = begun(caller, callOf(caller, keys, reference, options), options, notes)
     // The locks have been given back: hooks may write these keys.
     const told = ended.then(() => tellNotes(caller, notes, telling ? 0 : beginning.deadlineMs, options?.signal))
     told.catch(() => undefined)
-    return telling ? true : bounded(ended, options, 'the transaction', undefined, (timeoutMs) => beginning.giveUp(timeoutMs)).then((result) => told.then(() => result))
+    return telling ? true : waited(ended, options, beginning).then((result) => told.then(() => result))
   },
   functionAt: 1,
   keysIn: ([keys]) => keysOf(keys, 'transaction'),
-  spread: (call) => call.at(call.oneOwnerOf(keysOf(call.args[0], 'transaction'))),
+  spread(call) {
+    const owner = call.oneOwnerOf(keysOf(call.args[0], 'transaction'))
+    return owner === call.cluster.self ? call.here() : call.as(transactFor, watchedHere(call.caller, call.options)).at(owner)
+  },
 }
 
-/** @param notes is given what the hooks are to hear of if the transaction commits */
-function taskOf({ config, description }: Caller, name: string, args: readonly unknown[], limitMs: number | undefined, notes: Note[]): Omit<FunctionTask, 'rerun'> {
-  return { name, args, limitMs: limitMs ?? config.poolTimeoutMs, cacheId: description.id, modules: config.functions, onNotes: (made) => notes.push(...made) }
+/** What `transactFor` is answered with. Notes name their action, whose number may be another one there. */
+type ForReply = readonly [ended: 'value', result: unknown, notes: readonly ForNote[]] | readonly [ended: 'error', error: ErrorDescription, notes: readonly ForNote[]]
+type ForNote = readonly [action: string, message: Uint8Array, result: Uint8Array]
+
+/** Not public: a transaction for another node, on whose hooks it is told. The third argument: the names of the actions of which those want to hear. */
+export const transactFor: Action = {
+  name: 'transactFor', many: true, writes: true, keyed: true, arity: 3, options: ['args', 'functionTimeout'],
+  async call(caller, keys: unknown, reference: unknown, watched: unknown, options?: TransactionCall): Promise<ForReply> {
+    if (!Array.isArray(watched)) throw invalidArgument('names of actions')
+    const notes: Note[] = []
+    const named = (): ForNote[] => notes.map(([number, message, result]) => [actionOf(number).name, message, result])
+    const { ended, beginning } = begun(caller, callOf(caller, keys, reference, options), options, notes, watched as string[])
+    try {
+      return ['value', await waited(ended, options, beginning), named()]
+    } catch (error) {
+      // Of what it has read the hooks are to hear all the same.
+      if (notes.length === 0) throw error
+      return ['error', describeError(error), named()]
+    }
+  },
+  functionAt: 1,
+  isOffered: true,
+  keysIn: ([keys]) => keysOf(keys, 'transaction'),
+  spread: (call) => call.at(call.oneOwnerOf(keysOf(call.args[0], 'transaction'))),
+  async answered({ caller, options }, reply, untilMs) {
+    const [ended, result, notes] = reply as ForReply // what `call` returns there
+    const known = new Map(publicActions().map((action) => [action.name, codeOf(action)]))
+    await tellNotes(caller, notes.flatMap(([name, message, its]) => (known.has(name) ? [[known.get(name)!, message, its] as const] : [])), untilMs, options?.signal)
+    if (ended === 'error') throw reviveError(result)
+    return result
+  },
+}
+
+/** The actions of keys of which hooks here want to hear. */
+function watchedHere({ watch }: Caller, options: CallOptions | undefined): string[] {
+  if (options?.notify === false) return []
+  return publicActions().filter((action) => action.keyed === true && watch.isWatched(codeOf(action))).map(({ name }) => name)
+}
+
+interface CheckedCall {
+  readonly entries: readonly EncodedEntry[]
+  readonly task: Omit<FunctionTask, 'rerun'>
+  readonly isQuiet: boolean
+}
+
+function callOf(caller: Caller, keys: unknown, reference: unknown, options: TransactionCall | undefined): CheckedCall {
+  checkCallOptions(transaction, options)
+  const { args = [], functionTimeout } = options ?? {}
+  const limitMs = readTimeLimit(functionTimeout)
+  if (!Array.isArray(args)) throw invalidArgument('the option args is an array of the function\'s further arguments')
+  const name = functionName(reference)
+  const entries = keysOf(keys, 'transaction').map((key) => {
+    caller.key(key)
+    return caller.entry()
+  })
+  const { config, description } = caller
+  return {
+    entries, isQuiet: options?.notify === false,
+    task: { name, args, limitMs: limitMs ?? config.poolTimeoutMs, cacheId: description.id, modules: config.functions },
+  }
+}
+
+/** A transaction inside another one. */
+function joined(caller: TransactionCaller, { entries, task, isQuiet }: CheckedCall, options: CallOptions | undefined): Promise<unknown> {
+  const plan: TransactionPlan = { ...caller.plan, joined: true, keys: entries.map(({ bytes }) => bytes), isQuiet: isQuiet || caller.plan.isQuiet === true }
+  return bounded(caller.follow(runFunction(caller, noting(task, caller.roomForNotes()), plan, undefined)), options, 'the transaction')
+}
+
+/**
+ * Begins one.
+ *
+ * @param notes is given what the hooks are to hear of when it has ended
+ * @param watched by the hooks of the node that it is for
+ */
+function begun(caller: Caller, { entries, task, isQuiet }: CheckedCall, options: CallOptions | undefined, notes: Note[], watched?: readonly string[]): { ended: Promise<unknown>; beginning: Beginning } {
+  const { telling } = caller
+  const beginning = new Beginning(options)
+  const told = { isQuiet, ...watched && { watched } }
+  caller.telling = false
+  const ended = caller.order.take(turnOf(entries, 'lock'), (locked) => transact(caller, entries, options, (plan, again) => {
+    locked()
+    return runFunction(caller, noting(task, notes), { ...plan, ...told }, async () => ({ ...await again(), ...told }))
+  }, beginning))
+  caller.telling = telling
+  return { ended, beginning }
+}
+
+function waited(ended: Promise<unknown>, options: CallOptions | undefined, beginning: Beginning): Promise<unknown> {
+  return bounded(ended, options, 'the transaction', undefined, (timeoutMs) => beginning.giveUp(timeoutMs))
+}
+
+function noting(task: Omit<FunctionTask, 'rerun'>, notes: Note[]): Omit<FunctionTask, 'rerun'> {
+  return { ...task, onNotes: (made) => notes.push(...made) }
 }
 
 /** Runs the function, and again in another transaction if its thread died over something else. One that has joined another is not run again. */

@@ -85,12 +85,12 @@ export class Cluster {
   /**
    * Has another node carry an action out.
    *
-   * @param hops how often the call was sent on before
-   * @param lent the function that it names, if that is to run on this node
+   * Hops: how often the call was sent on before. Lent: the function that it names, if that is to run on this node. Transaction: the number of the one
+   * there that it is a part of.
    */
   call(
     node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>> | undefined, timeoutMs: number, signal: AbortSignal | undefined,
-    hops = 0, lent?: string,
+    { hops = 0, lent, transaction }: { readonly hops?: number; readonly lent?: string | undefined; readonly transaction?: number | undefined } = {},
   ): Promise<unknown> {
     const { name, call } = this.#headOf(node, action)
     const scratch = this.#scratch ?? new Scratch(256)
@@ -100,7 +100,7 @@ export class Cluster {
       scratch.ensure(name.length)
       scratch.bytes.set(name)
       scratch.end = name.length
-      writeCall(call, { args, options, hops, lends: lent !== undefined }, scratch)
+      writeCall(call, { args, options, hops, lends: lent !== undefined, transaction }, scratch)
       const requestEnd = scratch.end
       if (lent !== undefined) encodeValue([this.#cache, lent], scratch)
       const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, requestEnd - name.length, scratch.end - requestEnd, monotonicMs(), timeoutMs, signal)

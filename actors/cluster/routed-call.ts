@@ -5,6 +5,7 @@
  * carried out without that.
  */
 import { DEADLINELESS_MS, DEFAULT_TIMEOUT_MS, readTimeout } from '../../runtime/actor.js'
+import { monotonicMs } from '../../runtime/clock.js'
 import { CacheError, errorCode } from '../../runtime/errors.js'
 import { functionName } from '../../runtime/functions.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
@@ -23,14 +24,24 @@ export class RoutedCall {
   readonly options: (CallOptions & Readonly<Record<string, unknown>>) | undefined
   /** How often it was sent on before. */
   readonly hops: number
+  /** The number of the transaction on another node that it is a part of. */
+  readonly #transaction: number | undefined
 
-  constructor(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[], hops: number) {
+  constructor(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[], hops: number, transaction?: number) {
+    checkCallOptions(action, args[action.arity] as object | undefined)
     this.hops = hops
+    this.#transaction = transaction
     this.caller = caller
     this.cluster = cluster
     this.action = action
-    this.args = args.slice(0, action.arity)
+    this.args = args.slice(0, action.arity).map((argument, index) => (index === 0 && action.many === true ? walked(argument) : argument))
     this.options = args[action.arity] as CallOptions & Record<string, unknown>
+  }
+
+  /** The keys that it is about. */
+  get keys(): readonly unknown[] {
+    const { action, args } = this
+    return action.keysIn?.(args) ?? (action.keyed === true ? [args[action.keyAt ?? 0]] : [])
   }
 
   /** Carries it out on this node, with these arguments. */
@@ -51,9 +62,13 @@ export class RoutedCall {
     // Code of the user's may run while the arguments are encoded.
     caller.telling = false
     try {
-      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), this.#timeoutMs, this.options?.signal, hops, this.#lent)
-      if (!telling) return sent
-      sent.catch(() => undefined)
+      const timeoutMs = this.#timeoutMs
+      const untilMs = telling ? 0 : monotonicMs() + timeoutMs
+      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), timeoutMs, this.options?.signal, { hops, lent: this.#lent, transaction: this.#transaction })
+      // What it was sent on for is for the node that it came from.
+      const result = action.answered === undefined || hops > 0 ? sent : sent.then((reply) => action.answered!(this, reply, untilMs))
+      if (!telling) return result
+      result.catch(() => undefined)
       return true
     } catch (error) {
       if (telling && errorCode(error) === 'ERR_MAILBOX_FULL') return false
@@ -61,6 +76,11 @@ export class RoutedCall {
     } finally {
       caller.telling = telling
     }
+  }
+
+  /** The same call as another action, which has more arguments. */
+  as(action: Action, ...more: readonly unknown[]): RoutedCall {
+    return new RoutedCall(this.caller, this.cluster, action, [...this.args, ...more, this.options], this.hops)
   }
 
   /** The positions of keys by the nodes that own them. Throws `ERR_INVALID_KEY`. */
@@ -106,7 +126,8 @@ export class RoutedCall {
     if (this.options === undefined) return undefined
     const own: Record<string, unknown> = {}
     for (const [name, value] of Object.entries(this.options)) {
-      if (value !== undefined && !OF_THE_CALL.includes(name) && !without.includes(name)) own[name] = value
+      // Of its parts a transaction's node keeps what the hooks are to hear.
+      if (value !== undefined && (!OF_THE_CALL.includes(name) || (name === 'notify' && this.#transaction !== undefined)) && !without.includes(name)) own[name] = value
     }
     return own
   }
@@ -129,8 +150,7 @@ const OF_THE_CALL = ['timeout', 'signal', 'notify', 'local']
  * @param hops how often it was sent on before
  */
 export function routed(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[], hops = 0): unknown {
-  const call = new RoutedCall(caller, cluster, action, action.many === true ? [walked(args[0]), ...args.slice(1)] : args, hops)
-  checkCallOptions(action, call.options)
+  const call = new RoutedCall(caller, cluster, action, args, hops)
   if (call.options?.local === true) return atHome(call)
   if (action.spread !== undefined) return action.spread(call)
   if (action.merge !== undefined) return overAll(call, action.merge)
@@ -140,8 +160,8 @@ export function routed(caller: Caller, cluster: Cluster, action: Action, args: r
 
 /** With `local`: what it is about has to be this node's own. */
 function atHome(call: RoutedCall): unknown {
-  const { action, caller, cluster, args } = call
-  for (const key of action.keysIn?.(args) ?? (action.keyed === true ? [args[action.keyAt ?? 0]] : [])) {
+  const { caller, cluster } = call
+  for (const key of call.keys) {
     caller.key(key)
     cluster.refuseRemote(caller)
   }

@@ -8,9 +8,10 @@
  *    1  u16  length of the cache's name in bytes
  *    3  u8   length of the action's
  *    4  …    both names
- *    …  u8   flags      1: lends its function │ 2: has options
+ *    …  u8   flags      1: lends its function │ 2: has options │ 4: is a part of a transaction
  *    …  u8   hops
  *    …  u8   count of arguments
+ *    …  u32  number of the transaction, if it is a part of one
  *    …  each argument, and the options: u32 length, encoded value
  *
  * Up to the flags it is the same for every call of an action. Each argument stands for itself, so that what is wrong with one is told by its
@@ -34,6 +35,8 @@ export interface RemoteCall {
   readonly hops: number
   /** Whether the function that it names is one that a thread of the node has registered that the call is from: then it runs there. */
   readonly lends: boolean
+  /** The number of the transaction of the receiver's that it is a part of. */
+  readonly transaction: number | undefined
 }
 
 /** A function that the other node has lent with a call. */
@@ -42,6 +45,8 @@ export interface RemoteRun {
   readonly name: string
   readonly args: readonly unknown[]
   readonly limitMs: number
+  /** What it is run for: its first argument is the handle of that transaction of the sender's, or it loads that key, encoded. */
+  readonly purpose: Readonly<{ transaction: number } | { load: Uint8Array }> | null
 }
 
 export type RunReply = readonly [kind: 'value' | 'commit' | 'ignore', expireMs: number | null | undefined, value: unknown]
@@ -58,7 +63,7 @@ export type CheckReply = Fingerprint | null
 export const ANSWER = { value: 0, error: 1 } as const
 
 const KIND = { call: 1, run: 2, check: 3 } as const
-const FLAG = { lends: 1, options: 2 } as const
+const FLAG = { lends: 1, options: 2, transaction: 4 } as const
 
 /** No action has more. */
 const MAX_ARGUMENTS = 4
@@ -73,14 +78,15 @@ export function callHead(cache: string, action: string): Buffer {
 }
 
 /** Appends a call to a scratch, `head` being what `callHead` returned. Throws what `encodeValue` throws of an argument. */
-export function writeCall(head: Buffer, { args, options, hops, lends }: Omit<RemoteCall, 'cache' | 'action'>, into: Scratch): void {
-  into.ensure(head.length + 3)
+export function writeCall(head: Buffer, { args, options, hops, lends, transaction }: Omit<RemoteCall, 'cache' | 'action'>, into: Scratch): void {
+  into.ensure(head.length + 7)
   const { bytes } = into
   bytes.set(head, into.end)
   let at = into.end + head.length
-  bytes[at++] = (lends ? FLAG.lends : 0) | (options === undefined ? 0 : FLAG.options)
+  bytes[at++] = (lends ? FLAG.lends : 0) | (options === undefined ? 0 : FLAG.options) | (transaction === undefined ? 0 : FLAG.transaction)
   bytes[at++] = hops
   bytes[at++] = args.length
+  if (transaction !== undefined) at = bytes.writeUInt32LE(transaction, at)
   into.end = at
   for (const argument of args) writePart(argument, into)
   if (options !== undefined) writePart(options, into)
@@ -93,9 +99,9 @@ function writePart(value: unknown, into: Scratch): void {
   into.bytes.writeUInt32LE(into.end - start, start - 4)
 }
 
-export function writeRun({ cache, name, args, limitMs }: RemoteRun, into: Scratch): void {
+export function writeRun({ cache, name, args, limitMs, purpose }: RemoteRun, into: Scratch): void {
   writeKind(KIND.run, into)
-  encodeValue([cache, name, args, limitMs], into)
+  encodeValue([cache, name, args, limitMs, purpose], into)
 }
 
 export function writeCheck(cache: string, fingerprint: Fingerprint, into: Scratch): void {
@@ -115,9 +121,9 @@ export function readRequest(bytes: Buffer, start: number, end: number): NodeRequ
   if (kind !== KIND.run && kind !== KIND.check) throw malformed()
   const request = decodeValue(bytes, start + 1, end)
   if (!Array.isArray(request) || typeof request[0] !== 'string') throw malformed()
-  const [cache, second, args, limitMs] = request as [string, ...unknown[]]
-  if (kind === KIND.run && request.length === 4 && typeof second === 'string' && Array.isArray(args) && typeof limitMs === 'number' && limitMs > 0) {
-    return { kind: 'run', cache, name: second, args, limitMs }
+  const [cache, second, args, limitMs, purpose] = request as [string, ...unknown[]]
+  if (kind === KIND.run && request.length === 5 && typeof second === 'string' && Array.isArray(args) && typeof limitMs === 'number' && limitMs > 0 && isPurpose(purpose)) {
+    return { kind: 'run', cache, name: second, args, limitMs, purpose }
   }
   if (kind === KIND.check && request.length === 2 && isFingerprint(second)) return { kind: 'check', cache, fingerprint: second }
   throw malformed()
@@ -133,9 +139,11 @@ function readCall(bytes: Buffer, start: number, end: number): NodeRequest {
   const action = bytes.toString('latin1', actionAt, flagsAt)
   const flags = bytes[flagsAt]!
   const count = bytes[flagsAt + 2]!
-  if (flags > (FLAG.lends | FLAG.options) || count > MAX_ARGUMENTS) throw malformed()
+  if (flags > (FLAG.lends | FLAG.options | FLAG.transaction) || count > MAX_ARGUMENTS) throw malformed()
   const args: unknown[] = []
-  let at = flagsAt + 3
+  const isPart = (flags & FLAG.transaction) !== 0
+  let at = flagsAt + (isPart ? 7 : 3)
+  if (at > end) throw malformed()
   let options: unknown
   for (let index = 0; index < count || (index === count && (flags & FLAG.options) !== 0); index++) {
     const from = at + 4
@@ -147,7 +155,7 @@ function readCall(bytes: Buffer, start: number, end: number): NodeRequest {
     else options = part
   }
   if (at !== end) throw malformed()
-  return { kind: 'call', cache, action, args, options: options === undefined ? undefined : readOptions(options), hops: bytes[flagsAt + 1]!, lends: (flags & FLAG.lends) !== 0 }
+  return { kind: 'call', cache, action, args, options: options === undefined ? undefined : readOptions(options), hops: bytes[flagsAt + 1]!, lends: (flags & FLAG.lends) !== 0, transaction: isPart ? bytes.readUInt32LE(flagsAt + 3) : undefined }
 }
 
 /** Writes the answer of a request that was carried out. A result that cannot be sent is answered with that error. */
@@ -176,6 +184,12 @@ function readOptions(options: unknown): Record<string, unknown> {
 
 function isFingerprint(value: unknown): value is Fingerprint {
   return typeof value === 'object' && value !== null && Object.values(value).every((text) => typeof text === 'string')
+}
+
+function isPurpose(value: unknown): value is RemoteRun['purpose'] {
+  if (typeof value !== 'object') return false
+  const { transaction, load } = (value ?? {}) as { transaction?: unknown; load?: unknown }
+  return value === null || typeof transaction === 'number' || load instanceof Uint8Array
 }
 
 function malformed(): CacheError {

@@ -48,7 +48,7 @@ describe('requests of a peer', () => {
   /** A call as other nodes send it. */
   function written({ cache = 'served', action = 'get', ...parts }: Partial<RemoteCall>): Buffer {
     const scratch = new Scratch()
-    writeCall(callHead(cache, action), { args: ['kept'], options: {}, hops: 0, lends: false, ...parts }, scratch)
+    writeCall(callHead(cache, action), { args: ['kept'], options: {}, hops: 0, lends: false, transaction: undefined, ...parts }, scratch)
     return scratch.bytes.subarray(0, scratch.end)
   }
 
@@ -72,7 +72,7 @@ describe('requests of a peer', () => {
     const wrong: Uint8Array[] = [
       new Uint8Array(0), Uint8Array.of(255), ...[0, 1, 2, 3, 4].flatMap((kind) => [null, [], ['served'], [1, 'get'], ['served', 'get', []]].map((value) => other(kind, value))),
       written({ options: [] as never }), written({ options: new Map() as never }), written({ args: [1, 2, 3, 4, 5] }), Buffer.concat([whole, Uint8Array.of(0)]),
-      other(3, ['served', null]), other(3, ['served', { router: 1 }]), other(2, ['served', 'f', [], -1]), other(2, ['served', 'f', 1, 5]),
+      other(3, ['served', null]), other(3, ['served', { router: 1 }]), other(2, ['served', 'f', [], -1, null]), other(2, ['served', 'f', 1, 5, null]), other(2, ['served', 'f', [], 5]), other(2, ['served', 'f', [], 5, {}]), other(2, ['served', 'f', [], 5, { load: 'k' }]),
       deep, ...Array.from({ length: whole.length - 1 }, (_, length) => whole.subarray(0, length)),
     ]
     for (const bytes of wrong) expect(await send(bytes), Buffer.from(bytes.subarray(0, 40)).toString('hex')).to.equal('ERR_FRAME')
@@ -93,6 +93,13 @@ describe('requests of a peer', () => {
     expect(await call({ cache: '__proto__' })).to.equal('ERR_NO_CACHE')
   })
 
+  it('for transactions that are not theirs are refused', async () => {
+    for (const transaction of [0, 1, 2 ** 32 - 1]) expect(await call({ transaction })).to.equal('ERR_NOT_IN_TRANSACTION')
+    for (const watched of [undefined, 'all', 5]) expect(await call({ action: 'transactFor', args: [['kept'], 'nobody.knows', watched] })).to.equal('ERR_INVALID_ARGUMENT')
+    expect(await call({ action: 'transactFor', args: [['kept'], 'nobody.knows', ['put']] })).to.equal('ERR_UNKNOWN_FUNCTION')
+    expect(await call({ action: 'transactFor', args: [null, 'nobody.knows', []] })).to.equal('ERR_INVALID_ARGUMENT')
+  })
+
   it('with wrong arguments are refused as any caller\'s', async () => {
     expect(await call({ action: 'put', args: ['kept'] })).to.equal('ERR_UNSUPPORTED_VALUE')
     expect(await call({ action: 'put', args: ['kept', 1, 2] })).to.equal('ERR_INVALID_ARGUMENT')
@@ -110,7 +117,7 @@ describe('requests of a peer', () => {
     let ran = 0
     const registered = registerFunction('served.count', () => ++ran)
     const scratch = new Scratch()
-    writeRun({ cache: 'served', name: 'served.count', args: [], limitMs: 1000 }, scratch)
+    writeRun({ cache: 'served', name: 'served.count', args: [], limitMs: 1000, purpose: null }, scratch)
     expect(await send(scratch.bytes.subarray(0, scratch.end))).to.equal('ERR_UNKNOWN_FUNCTION')
     for (const name of ['served.count', 'constructor', '__proto__', 'toString']) {
       expect(await call({ action: 'execute', args: [name] })).to.equal('ERR_UNKNOWN_FUNCTION')
