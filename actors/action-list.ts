@@ -25,6 +25,7 @@ import { invoke } from './actions/invoke.js'
 import { isEmpty } from './actions/is-empty.js'
 import { keys } from './actions/keys.js'
 import { lapse } from './actions/lapse.js'
+import { loadEdges } from './actions/load-edges.js'
 import { loaded } from './actions/loaded.js'
 import { load } from './actions/load.js'
 import { lock } from './actions/lock.js'
@@ -59,6 +60,6 @@ export const ACTIONS: readonly Action[] = [
 ]
 
 /** Messages that no handle offers. */
-const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse, storeMade, walkPart, pickPart, importPart, transactFor]
+const INTERNAL: readonly Action[] = [sync, sweep, trim, scan, removeOld, lock, conclude, putBatch, loaded, importRecords, lapse, storeMade, walkPart, pickPart, importPart, transactFor, loadEdges]
 
 numberActions(ACTIONS, INTERNAL)

@@ -14,6 +14,9 @@ const EDGE_WORDS = 6
 const MAX_EDGES = 4096
 export const LOAD_WAITS_BYTES = MAX_EDGES * EDGE_WORDS * 4
 
+/** A wait of a load for another: two hashes of the key of each. */
+export type LoadEdge = readonly [fromFirst: number, fromSecond: number, toFirst: number, toSecond: number]
+
 /** A key that is loaded, as the edges name it. */
 export interface LoadedKey {
   readonly first: number
@@ -46,9 +49,19 @@ export class LoadWaits {
     words[place + 4] = to.second
     words[place + 5] = deadlineMsWord(from.untilMs)
     Atomics.store(words, place, client + 1)
-    if (!this.#leadsTo(to, from)) return () => this.#leave(place)
+    if (!leadsTo(to, from, this.edges())) return () => this.#leave(place)
     this.#leave(place)
     return undefined
+  }
+
+  /** All waits that there are. */
+  edges(): LoadEdge[] {
+    const edges: LoadEdge[] = []
+    const words = this.#words
+    for (let place = 0; place < MAX_EDGES * EDGE_WORDS; place += EDGE_WORDS) {
+      if (Atomics.load(words, place) > 0 && !this.#isStale(place)) edges.push([words[place + 1]!, words[place + 2]!, words[place + 3]!, words[place + 4]!])
+    }
+    return edges
   }
 
   #take(client: number): number {
@@ -68,24 +81,28 @@ export class LoadWaits {
   #isStale(place: number): boolean {
     return this.#words[place]! > 0 && ((this.#words[place + 5]! - nowMsWord(monotonicMs() - GRACE_MS)) | 0) < 0
   }
+}
 
-  /** Whether waits lead from one load to another. */
-  #leadsTo(from: LoadedKey, target: LoadedKey): boolean {
-    const seen = new Set<string>()
-    const open = [from]
-    for (let key; (key = open.pop()) !== undefined;) {
-      if (key.first === target.first && key.second === target.second) return true
-      const name = `${key.first} ${key.second}`
-      if (seen.has(name)) continue
-      seen.add(name)
-      for (let place = 0; place < MAX_EDGES * EDGE_WORDS; place += EDGE_WORDS) {
-        const words = this.#words
-        if (Atomics.load(words, place) <= 0 || words[place + 1] !== key.first || words[place + 2] !== key.second || this.#isStale(place)) continue
-        open.push({ first: words[place + 3]!, second: words[place + 4]!, untilMs: 0 })
-      }
-    }
-    return false
+/** Whether waits lead from one load to another. */
+export function leadsTo(from: LoadedKey, target: LoadedKey, edges: readonly LoadEdge[]): boolean {
+  const targets = new Map<string, string[]>()
+  for (const [fromFirst, fromSecond, toFirst, toSecond] of edges) {
+    const name = `${fromFirst} ${fromSecond}`
+    targets.set(name, [...targets.get(name) ?? [], `${toFirst} ${toSecond}`])
   }
+  const seen = new Set<string>()
+  const open = [nameOf(from)]
+  for (let name; (name = open.pop()) !== undefined;) {
+    if (name === nameOf(target)) return true
+    if (seen.has(name)) continue
+    seen.add(name)
+    open.push(...targets.get(name) ?? [])
+  }
+  return false
+}
+
+function nameOf({ first, second }: LoadedKey): string {
+  return `${first} ${second}`
 }
 
 /** How much longer than its load an edge counts, in milliseconds. */

@@ -5,7 +5,7 @@ import type { Commit, Ignore } from '../commit.js'
 import { readExpire, type Expire } from '../expiry.js'
 import { callFunction, type FunctionResult, type FunctionTask } from '../function-call.js'
 import { reportFailure, ticketOf } from '../load.js'
-import { loadedKey, LoadWaits } from '../load-waits.js'
+import { waitWithin } from '../load-wait.js'
 import type { FetchReply } from '../loads.js'
 import { DEADLINELESS_MS } from '../../runtime/actor.js'
 import { decodeValue } from '../../runtime/codec/value.js'
@@ -123,6 +123,13 @@ export const fetch: Action = {
     return shard.reply
   },
   functionAt: 1,
+  spread(call) {
+    const { caller, cluster, args: [key] } = call
+    const owner = call.ownerOf(key)
+    const scope = currentScope()
+    if (owner === cluster.self || scope === undefined || caller.telling) return call.at(owner)
+    return waitWithin(scope, caller, caller.scratch.bytes.subarray(0, caller.keyEnd), () => call.at(owner) as Promise<unknown>)
+  },
   // What was kept of it waits for its load.
   claim: () => undefined,
   adopt: (shard, request) => shard.loads.adopt(request),
@@ -141,13 +148,11 @@ function fetchShared(caller: Caller, entry: EncodedEntry, loader: Loader): Promi
     caller.loads.set(name, shared)
   }
   const scope = currentScope()
-  if (scope?.load === undefined) return scope?.wait(shared) ?? shared
-  const leave = new LoadWaits(caller.description.loadWaits).enter(caller.client.id, scope.load, loadedKey(entry.bytes, loader.limitMs))
-  if (leave === undefined) {
-    shared.catch(() => undefined)
-    return Promise.reject(new CacheError('ERR_DEADLOCK', 'loads wait for each other in a circle: a loader fetches a key whose loader waits for the loader\'s own key'))
-  }
-  return scope.wait(shared).finally(leave)
+  if (scope === undefined) return shared
+  const waited = waitWithin(scope, caller, entry.bytes, () => scope.wait(shared))
+  // It may not come to waiting.
+  shared.catch(() => undefined)
+  return waited
 }
 
 async function fetchOrLoad(caller: Caller, entry: EncodedEntry, loader: Loader): Promise<Uint8Array> {
