@@ -1,7 +1,7 @@
 // Makes of the compiled modules the few files that are loaded: a thread that starts has them several times as fast, and a shard that
 // has crashed is away for as long as that takes.
 //
-// What the package exports, and what threads begin with, keeps its file, at the same place below dist/bundle. What these share is in
+// What the package exports, its command, and what threads begin with, keeps its file, at the same place below dist/bundle. What these share is in
 // chunks, so that a thread has each module once, by whatever file it came to it. import.meta.url is what it was: the module's own file.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -31,8 +31,9 @@ function ownUrls(path) {
 }
 
 const modules = ['actors', 'runtime', 'bridge'].flatMap((folder) => readdirSync(join(dist, folder), { recursive: true }).map((path) => join(folder, path)))
-const { exports: exported } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-const entries = new Set(Object.values(exported).flatMap((target) => target['scatterhoard-unbundled'] ?? []).map((path) => fileURLToPath(new URL(join('..', path), import.meta.url))))
+const { exports: exported, bin } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const named = [...Object.values(exported).flatMap((target) => target['scatterhoard-unbundled'] ?? []), ...Object.values(bin).map((path) => path.replace('/bundle/', '/'))]
+const entries = new Set(named.map((path) => fileURLToPath(new URL(join('..', path), import.meta.url))))
 for (const path of modules.filter((path) => path.endsWith('.js')).map((path) => join(dist, path))) {
   const { places, modules } = ownUrls(path)
   for (const module of modules) entries.add(module)

@@ -139,7 +139,7 @@ export class Membership {
       }
       const cancelTimer = this.#setting.timers.after(withinMs, () => {
         this.#reachers.delete(check)
-        reject(new CacheError('ERR_NODE_UNREACHABLE', `node '${name}' could not be reached within ${withinMs} ms${effort.error === undefined ? '' : `: ${effort.error.message}`}`, { node: name, cause: effort.error }))
+        reject(new CacheError('ERR_NODE_UNREACHABLE', `node '${name}' could not be reached within ${Math.round(withinMs)} ms${effort.error === undefined ? '' : `: ${effort.error.message}`}`, { node: name, cause: effort.error }))
       })
       this.#reachers.add(check)
       check()
