@@ -71,7 +71,7 @@ export function fingerprintOf({ cluster, defaultExpireMs, compressOverBytes, com
     router: JSON.stringify(comparable(router)),
     ...!follows && { nodes: JSON.stringify(nodes) },
     'expiration.default': String(defaultExpireMs),
-    compressed: String(compressOverBytes),
+    compressed: String(compressOverBytes ?? false),
     commands: JSON.stringify(commands.map(({ name }) => name).sort(compareText)),
   }
 }
