@@ -6,8 +6,8 @@ import { createSecureContext } from 'node:tls'
 import { readPatterns, type NamePattern } from '../actors/name-patterns.js'
 import { CacheError, invalidArgument } from '../runtime/errors.js'
 import { inside, invalidOption, ownOptions } from '../runtime/option-checks.js'
-import { MAX_NAME_LENGTH } from './hello.js'
-import type { TlsSetting } from './tcp.js'
+import { MAX_NAME_LENGTH } from './sessions/hello.js'
+import type { TlsSetting } from './transports/tcp.js'
 
 /** A secret is not shorter, in bytes: as much as the nonces have. */
 export const MIN_SECRET_BYTES = 16

@@ -3,9 +3,9 @@
  * the thread that holds the bridge; nothing else gets to see them, because there are secrets among them.
  */
 import type { BridgeSetting } from './bridge-options.js'
-import type { MemoryNetworkDescriptor } from './memory-network.js'
-import type { NatsSetting } from './nats.js'
-import type { TcpSetting } from './tcp.js'
+import type { MemoryNetworkDescriptor } from './transports/memory-network.js'
+import type { NatsSetting } from './transports/nats.js'
+import type { TcpSetting } from './transports/tcp.js'
 
 /** The settings of a bridge: plain data that can be sent to a thread. */
 export type DescribedBridge = BridgeSetting & { readonly peers: readonly string[] } & (

@@ -6,8 +6,9 @@
  *     nats     the subjects of a NATS server, for fleets that have one
  *     memory   inside one process, with faults to order; for tests
  */
-export { memory, nats, tcp, type MemoryOptions, type NatsOptions, type TcpOptions } from './bridges.js'
+export { memory, memoryNetwork, type MemoryFaults, type MemoryNetwork, type MemoryNetworkOptions, type MemoryOptions } from './memory.js'
+export { nats, type NatsOptions } from './nats.js'
+export { tcp, type TcpOptions } from './tcp.js'
 export type { BridgeOptions, Pem, TlsOptions } from './bridge-options.js'
 export type { BridgeDescriptor } from './descriptor.js'
-export { memoryNetwork, type MemoryFaults, type MemoryNetwork, type MemoryNetworkOptions } from './memory-network.js'
 export { CacheError, ERROR_CODES, type ErrorCode, type Outcome } from '../runtime/errors.js'

@@ -1,155 +1,74 @@
+/** The bridge over a NATS server, as users make it. Nothing is opened here; everything is checked. */
+import { inside, invalidOption, ownOptions } from '../runtime/option-checks.js'
+import { staysHere } from './address.js'
+import { BRIDGE_NAMES, bridgeOptions, invalidSecret, readBridgeOptions, readNodeNames, readPem, type BridgeOptions, type Pem } from './bridge-options.js'
+import { BridgeDescriptor } from './descriptor.js'
+import type { NatsSetting } from './transports/nats.js'
+
+export interface NatsOptions extends BridgeOptions {
+  /** Servers of one NATS cluster. Default `'nats://127.0.0.1:4222'`. */
+  servers?: string | readonly string[]
+  /** How the server knows this node: a user and password, or a token. */
+  user?: string
+  password?: string
+  token?: string
+  /** TLS to the server: `true`, or an authority and this node's key and certificate. `'tls://…'` servers need none of it. */
+  tls?: boolean | { ca?: Pem; key?: Pem; cert?: Pem }
+  /** The first part of all subjects. Default `'scatterhoard'`. */
+  prefix?: string
+  /** Nodes to stay connected to; those of the caches are added by themselves. */
+  peers?: readonly string[]
+}
+
 /**
- * The medium of fleets that have a NATS server: one subject for each node, `<prefix>.<cluster>.<node>`, and below it one for each
- * connection. The only importer of the NATS client, which is loaded when a node uses it.
+ * A bridge over a NATS server or cluster, for fleets that have one.
  *
- * NATS keeps the order of one sender's messages, delivers at most once, and may lose some when a client reconnects. Everybody who
- * may use the subjects can read and write there: every frame carries a code.
+ * @throws `ERR_INVALID_OPTION`; also for servers beyond this machine without a `secret`, because whoever may use the subjects could be a node
  */
-import type { Msg, NatsConnection } from '@nats-io/transport-node'
-import { CacheError } from '../runtime/errors.js'
-import type { Protection } from './handshake.js'
-import type { Medium, MediumHandlers, MessageKind } from './message-transport.js'
-
-export interface NatsSetting {
-  readonly servers: readonly string[]
-  readonly user: string | undefined
-  readonly password: string | undefined
-  readonly token: string | undefined
-  readonly tls: { readonly key?: string; readonly cert?: string; readonly ca?: string } | undefined
-  readonly prefix: string
-  readonly cluster: string
+export function nats(options?: NatsOptions): BridgeDescriptor {
+  const own = bridgeOptions(options, [...BRIDGE_NAMES, 'servers', 'user', 'password', 'token', 'tls', 'prefix', 'peers'])
+  const bridge = readBridgeOptions(own)
+  const servers = readServers(own['servers'])
+  const { prefix = 'scatterhoard' } = own
+  if (typeof prefix !== 'string' || !/^[\w-]+(?:\.[\w-]+)*$/.test(prefix)) throw invalidOption('prefix', prefix, 'the beginning of a NATS subject: words with letters, digits, - and _, joined by dots')
+  if (bridge.secret === undefined && !servers.every(isLocalServer)) throw invalidSecret('servers', 'servers of this machine (127.0.0.1, localhost), unless there is a secret')
+  const peers = readNodeNames(own['peers'], 'peers')
+  const setting: NatsSetting = {
+    servers, prefix, cluster: bridge.cluster, user: readCredential(own['user'], 'user'), password: readCredential(own['password'], 'password'), token: readCredential(own['token'], 'token'),
+    tls: readNatsTls(own['tls']),
+  }
+  if (setting.token !== undefined && setting.user !== undefined) throw invalidSecret('token', 'a token, or user and password, not both')
+  if ((setting.password === undefined) !== (setting.user === undefined)) throw invalidSecret('password', 'user and password together')
+  return new BridgeDescriptor({ ...bridge, transport: 'nats', peers, nats: setting })
 }
 
-/** Control messages are one byte; frames are longer. */
-const CONTROL: readonly MessageKind[] = ['open', 'accept', 'close']
-const BODIES = CONTROL.map((_, index) => Buffer.of(index + 1))
-
-/** Bytes that may be with the client before the server has confirmed what came before. */
-const MAX_UNCONFIRMED_BYTES = 1 << 20
-
-const RECONNECT_MS = 250
-const LAST_FLUSH_MS = 500
-const STATUS_NOBODY = 503
-
-export class NatsMedium implements Medium {
-  readonly address: string
-  readonly #name: string
-  readonly #setting: NatsSetting
-  readonly #base: string
-  #connection: NatsConnection | undefined
-  #handlers: MediumHandlers | undefined
-  #unconfirmedBytes = 0
-  #confirming = false
-
-  constructor(name: string, setting: NatsSetting) {
-    this.#name = name
-    this.#setting = setting
-    this.#base = `${setting.prefix}.${subjectToken(setting.cluster)}`
-    this.address = `nats ${setting.servers.map(withoutCredentials).join(', ')}`
-  }
-
-  get maxMessageBytes(): number {
-    return this.#connection?.info?.max_payload ?? 0
-  }
-
-  get protection(): Protection {
-    return { exporter: undefined, code: true }
-  }
-
-  async open(handlers: MediumHandlers): Promise<void> {
-    const { servers, user, password: pass, token, tls } = this.#setting
-    this.#handlers = handlers
-    try {
-      const { connect } = await import('@nats-io/transport-node')
-      this.#connection = await connect({
-        servers: [...servers], name: `scatterhoard ${this.#name}`, noEcho: true, maxReconnectAttempts: -1, reconnectTimeWait: RECONNECT_MS,
-        ...user !== undefined && { user }, ...pass !== undefined && { pass }, ...token !== undefined && { token }, ...tls !== undefined && { tls: { ...tls } },
-      })
-    } catch (error) {
-      throw new CacheError('ERR_NODE_UNREACHABLE', `${this.address} cannot be reached: ${(error as Error).message}`, { cause: error })
-    }
-    void this.#watch(this.#connection)
-    this.#connection.subscribe(`${this.#subjectOf(this.#name)}.*`, {
-      callback: (error, message) => {
-        if (error === null) this.#take(message)
-      },
-    })
-    // So that what is sent to this node from now on arrives.
-    await this.#connection.flush()
-  }
-
-  send(to: string, connection: string, kind: MessageKind, bytes?: Buffer): boolean {
-    const nats = this.#connection
-    if (nats === undefined || nats.isClosed()) return true
-    const control = CONTROL.indexOf(kind)
-    // The client keeps what it is given until it has written it.
-    const payload = control < 0 ? Buffer.from(bytes!) : BODIES[control]!
-    nats.publish(`${this.#subjectOf(to)}.${connection}`, payload, kind === 'open' ? { reply: `${this.#subjectOf(this.#name)}.${connection}` } : {})
-    this.#unconfirmedBytes += payload.length
-    if (this.#unconfirmedBytes < MAX_UNCONFIRMED_BYTES) return true
-    this.#confirm(nats)
-    return false
-  }
-
-  async close(): Promise<void> {
-    const nats = this.#connection
-    this.#connection = undefined
-    if (nats === undefined) return
-    // What was said last is sent, unless the server is gone.
-    let timer: NodeJS.Timeout | undefined
-    await Promise.race([nats.flush().catch(() => undefined), new Promise((resolve) => {
-      timer = setTimeout(resolve, LAST_FLUSH_MS)
-    })])
-    clearTimeout(timer)
-    await nats.close()
-  }
-
-  #confirm(nats: NatsConnection): void {
-    if (this.#confirming) return
-    this.#confirming = true
-    const bytes = this.#unconfirmedBytes
-    const done = (): void => {
-      this.#confirming = false
-      this.#unconfirmedBytes -= bytes
-      this.#handlers?.drain()
-    }
-    nats.flush().then(done, done)
-  }
-
-  /** The client connects again by itself; what was under way then may be lost. */
-  async #watch(nats: NatsConnection): Promise<void> {
-    for await (const { type } of nats.status()) {
-      if (type === 'disconnect') this.#handlers?.broken(new CacheError('ERR_NODE_UNREACHABLE', `the connection to ${this.address} was lost`))
-    }
-  }
-
-  #take({ subject, data, headers, reply }: Msg): void {
-    const connection = subject.slice(subject.lastIndexOf('.') + 1)
-    const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    if (headers?.code === STATUS_NOBODY) return this.#handlers?.receive('nobody', connection, bytes)
-    if (bytes.length !== 1) return this.#handlers?.receive('data', connection, bytes)
-    const kind = CONTROL[bytes[0]! - 1]
-    if (kind !== undefined) this.#handlers?.receive(kind, connection, bytes, this.#nameIn(reply))
-  }
-
-  #subjectOf(node: string): string {
-    return `${this.#base}.${subjectToken(node)}`
-  }
-
-  /** The node of a subject to reply to. */
-  #nameIn(reply: string | undefined): string | undefined {
-    if (reply?.startsWith(`${this.#base}.`) !== true) return undefined
-    const name = Buffer.from(reply.slice(this.#base.length + 1).split('.')[0]!, 'base64url').toString()
-    return this.#subjectOf(name) === reply.slice(0, reply.lastIndexOf('.')) ? name : undefined
-  }
+/** URLs may have a password in them: they are not shown. */
+function readServers(value: unknown = 'nats://127.0.0.1:4222'): string[] {
+  const list: unknown[] = Array.isArray(value) ? value : [value]
+  if (list.length === 0) throw invalidSecret('servers', 'at least one server')
+  return list.map((server) => {
+    if (typeof server === 'string' && serverHost(server) !== undefined) return server
+    throw invalidSecret('servers', 'addresses such as \'nats://10.0.0.1:4222\' or \'tls://nats.example.com:4222\', one or an array of them')
+  })
 }
 
-/** A name as one part of a subject, where dots, spaces and stars mean something. */
-function subjectToken(name: string): string {
-  return Buffer.from(name).toString('base64url')
+function serverHost(server: string): string | undefined {
+  const [, , host, port] = /^(?:(nats|tls):\/\/)?(?:[^@/\s]*@)?(\[[\da-f:.]+\]|[^\s:/@[\]]+)(?::(\d{1,5}))?\/?$/i.exec(server) ?? []
+  return host !== undefined && Number(port ?? 4222) > 0 && Number(port ?? 4222) <= 0xffff ? host.replace(/^\[|\]$/g, '') : undefined
 }
 
-/** A server's address without user and password. */
-export function withoutCredentials(server: string): string {
-  return server.replace(/^([a-z+]+:\/\/)?[^@/]*@/i, '$1')
+function isLocalServer(server: string): boolean {
+  return staysHere({ host: serverHost(server)!, port: 0 })
+}
+
+function readCredential(value: unknown, option: string): string | undefined {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value
+  throw invalidSecret(option, 'a string that is not empty')
+}
+
+function readNatsTls(value: unknown): NatsSetting['tls'] {
+  if (value === undefined || value === false) return undefined
+  if (value === true) return {}
+  const own = ownOptions(value, ['ca', 'key', 'cert'], 'tls')
+  return Object.fromEntries(Object.entries(own).map(([name, pem]) => [name, readPem(pem, inside('tls', name))]))
 }

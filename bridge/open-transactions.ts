@@ -3,7 +3,7 @@
  * as long as the function runs.
  */
 import type { Transaction } from '../actors/transaction-handle.js'
-import type { Peer } from './peer.js'
+import type { Peer } from './peers/peer.js'
 
 export class OpenTransactions {
   readonly #open = new Map<number, { readonly peer: Peer; readonly handle: Transaction<unknown> }>()

@@ -1,7 +1,8 @@
 /** The way to other nodes, as the arguments that all commands share describe it. */
-import { nats, tcp, type NatsOptions, type TcpOptions } from '../bridges.js'
 import { invalidSecret, type BridgeOptions } from '../bridge-options.js'
 import type { BridgeDescriptor } from '../descriptor.js'
+import { nats, type NatsOptions } from '../nats.js'
+import { tcp, type TcpOptions } from '../tcp.js'
 import { UsageError, type Arguments, type OptionKind } from './arguments.js'
 import { readSecretFile, secretIn, takeFromEnvironment } from './secret-files.js'
 

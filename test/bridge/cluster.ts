@@ -1,12 +1,12 @@
 /** Nodes for tests: on one thread, over a memory network with its faults, in time that stands still. */
-import { localCarrier, MemoryMedium, type Carrier } from '../../bridge/memory.js'
-import { memoryNetwork, type MemoryNetworkOptions } from '../../bridge/memory-network.js'
-import { Membership, type MembershipEvent, type MembershipSetting } from '../../bridge/membership.js'
-import { MessageTransport } from '../../bridge/message-transport.js'
-import type { Peer } from '../../bridge/peer.js'
+import { localCarrier, MemoryMedium, type Carrier } from '../../bridge/transports/memory.js'
+import { memoryNetwork, type MemoryNetworkOptions } from '../../bridge/transports/memory-network.js'
+import { Membership, type MembershipEvent, type MembershipSetting } from '../../bridge/peers/membership.js'
+import { MessageTransport } from '../../bridge/transports/message-transport.js'
+import type { Peer } from '../../bridge/peers/peer.js'
 import type { CacheError } from '../../runtime/errors.js'
 import { FakeTimers, settle } from './fake-timers.js'
-import { SECRET, TERMS } from './sessions.js'
+import { SECRET, TERMS } from './sessions/sessions.js'
 
 export class TestNode {
   readonly name: string

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { memory, memoryNetwork, nats, tcp, type BridgeDescriptor } from '../../bridge/index.js'
 import { thrown, type Failure } from '../actors/expectations.js'
-import { makeCertificates, type NodeCertificate } from './certificates.js'
+import { makeCertificates, type NodeCertificate } from './transports/certificates.js'
 
 const SECRET = 'correct horse battery staple'
 const makers: Record<string, (options: never) => BridgeDescriptor> = { tcp, nats, memory }

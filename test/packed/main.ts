@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { CacheError, ERROR_CODES, getCache, startCache, startNode, type Cache, type CacheOptions } from 'scatterhoard'
 import { memory, memoryNetwork, nats, tcp, CacheError as ErrorOfPeers, type BridgeDescriptor, type TcpOptions } from 'scatterhoard/bridge'
+import { tcp as sameTcp } from 'scatterhoard/bridge/tcp'
 import { CacheError as ErrorOfRuntime, supervisor } from 'scatterhoard/runtime'
 import { people, type Person } from './people.js'
 import { tally } from './tally.js'
@@ -17,6 +18,7 @@ assert(ERROR_CODES.includes('ERR_SHARD_CRASHED'))
 
 const between: TcpOptions = { listen: '127.0.0.1:7100', peers: { b: '127.0.0.1:7101' }, allow: ['people.*'] }
 const bridges: BridgeDescriptor[] = [tcp(between), nats({ peers: ['b'] }), memory({ network: memoryNetwork({ loss: 0.1, delay: [1, 5] }) })]
+assert.equal(sameTcp, tcp)
 assert.deepEqual(bridges.map(({ transport }) => transport), ['tcp', 'nats', 'memory'])
 assert.throws(() => tcp({ listen: '0.0.0.0:7100' }), { code: 'ERR_INVALID_OPTION' })
 

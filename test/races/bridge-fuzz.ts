@@ -4,13 +4,13 @@
  * on; it throws nothing, runs nothing before the peer has proved who it is, settles each of its own requests once, and
  * serves the next one.
  */
-import { ENVELOPE, writeHead } from '../../bridge/envelope.js'
-import { FRAME_HEAD_BYTES } from '../../bridge/frame.js'
-import { Link } from '../../bridge/link.js'
-import { checksum } from '../../bridge/seal.js'
+import { ENVELOPE, writeHead } from '../../bridge/sessions/envelope.js'
+import { FRAME_HEAD_BYTES } from '../../bridge/sessions/frame.js'
+import { Link } from '../../bridge/sessions/link.js'
+import { checksum } from '../../bridge/sessions/seal.js'
 import { FakeTimers, settle } from '../bridge/fake-timers.js'
-import { pipe } from '../bridge/pipe.js'
-import { linked, Recorded, SECRET, sessionPair, TERMS } from '../bridge/sessions.js'
+import { pipe } from '../bridge/sessions/pipe.js'
+import { linked, Recorded, SECRET, sessionPair, TERMS } from '../bridge/sessions/sessions.js'
 import { randomOf, runScript, Violations, type Outcome } from './script.js'
 
 type Random = (below: number) => number

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NodeOptions } from 'scatterhoard'
 import { memory, memoryNetwork, nats, tcp, type TcpOptions } from 'scatterhoard/bridge'
-import { makeCertificates } from '../../bridge/certificates.js'
+import { makeCertificates } from '../../bridge/transports/certificates.js'
 import { freePort } from '../../bridge/free-port.js'
-import { NatsServer } from '../../bridge/nats-server.js'
+import { NatsServer } from '../../bridge/transports/nats-server.js'
 
 type Bridge = NonNullable<NodeOptions['bridge']>
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeCertificates } from '../../bridge/certificates.js'
+import { makeCertificates } from '../../bridge/transports/certificates.js'
 import { freePort } from '../../bridge/free-port.js'
 import { startChild } from '../children/process.js'
 import { keys, texts, walk, walkKeys } from '../data.js'

@@ -1,6 +1,6 @@
 /** A NATS server on the loopback, and a service behind it that answers one request for each operation, through the official client. */
 import { connect } from '@nats-io/transport-node'
-import { NatsServer } from '../../bridge/nats-server.js'
+import { NatsServer } from '../../bridge/transports/nats-server.js'
 import { startChild } from '../children/process.js'
 import { onPath } from './on-path.js'
 
