@@ -24,7 +24,7 @@ export interface MembershipSetting {
   /** What every peer is allowed. */
   readonly terms: Terms
   readonly failureTimeoutMs: number
-  /** For connecting and the handshake together. */
+  /** How long another node's connection has for its handshake; also this node's own, if the failure timeout is not shorter. */
   readonly connectTimeoutMs: number
   readonly timers: Timers
   /** From 0 below 1: spreads attempts to connect. */
@@ -65,6 +65,8 @@ const MAX_PEERS = 1024
 
 const FIRST_DELAY_MS = 20
 const MAX_DELAY_MS = 1000
+/** Nor is a delay longer than this part of the failure timeout. */
+const DELAYS_PER_FAILURE = 5
 
 /** What goes on with a peer beside its session. */
 interface Effort {
@@ -280,16 +282,18 @@ export class Membership {
 
   #attempt(effort: Effort): void {
     const { peer } = effort
-    const { transport, connectTimeoutMs, timers } = this.#setting
+    const { transport, timers } = this.#setting
     effort.cancelRetry()
     if (this.#stopping || !effort.wanted || !transport.reaches(peer.name) || effort.attempt !== undefined || peer.session !== undefined) return
     const attempt: Attempt = { abort: new AbortController(), link: undefined }
     effort.attempt = attempt
-    const cancelTimer = timers.after(connectTimeoutMs, () => attempt.abort.abort(new Error(`no answer within ${connectTimeoutMs} ms`)))
+    const limitMs = this.#attemptMs
+    const untilMs = timers.now() + limitMs
+    const cancelTimer = timers.after(limitMs, () => attempt.abort.abort(new Error(`no answer within ${limitMs} ms`)))
     transport.connect(peer.name, attempt.abort.signal).then((connection) => {
       cancelTimer()
       if (effort.attempt !== attempt) return connection.destroy()
-      attempt.link = new Link(connection, this.#handshake(connection, 'initiator', peer.name), connectTimeoutMs, timers, {
+      attempt.link = new Link(connection, this.#handshake(connection, 'initiator', peer.name), untilMs - timers.now(), timers, {
         claimed: () => undefined,
         agreed: (link, agreement) => this.#agreed(effort, attempt, link, agreement),
         failed: (_, error) => this.#failed(effort, attempt, error),
@@ -334,10 +338,18 @@ export class Membership {
     attempt?.link?.destroy()
   }
 
+  /**
+   * For connecting and the handshake together. An attempt that the network swallowed is repeated by TCP at intervals that double; one that begins
+   * after the network is whole again is through at once. So none lasts longer than silence would be borne.
+   */
+  get #attemptMs(): number {
+    return Math.min(this.#setting.connectTimeoutMs, this.#setting.failureTimeoutMs)
+  }
+
   /** Doubling delays with jitter, so that nodes that start together do not keep meeting. */
   #retryLater(effort: Effort): void {
-    const { timers, random } = this.#setting
-    const fullMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(effort.failures++, 10))
+    const { timers, random, failureTimeoutMs } = this.#setting
+    const fullMs = Math.min(MAX_DELAY_MS, failureTimeoutMs / DELAYS_PER_FAILURE, FIRST_DELAY_MS * 2 ** Math.min(effort.failures++, 10))
     effort.cancelRetry = timers.after(fullMs * (0.5 + random() / 2), () => this.#attempt(effort))
   }
 }

@@ -31,12 +31,12 @@ export class Violations {
 /** How long a process may live when its script is through. */
 const EXIT_MS = 5000
 
-/** Runs the script if its module is what the process was started with. Parameters are numbers; `--name value` changes them. */
-export async function runScript<P extends Record<string, number>>(module: string, defaults: P, run: (parameters: P) => Promise<Outcome>): Promise<void> {
+/** Runs the script if its module is what the process was started with. Parameters are numbers or words; `--name value` changes them. */
+export async function runScript<P extends Record<string, number | string>>(module: string, defaults: P, run: (parameters: P) => Promise<Outcome>): Promise<void> {
   if (process.argv[1] === undefined || fileURLToPath(module) !== process.argv[1]) return
   const options = Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, { type: 'string' as const, default: String(value) }]))
   const { values } = parseArgs({ options })
-  const parameters = Object.fromEntries(Object.keys(defaults).map((name) => [name, Number(values[name])]))
+  const parameters = Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, typeof value === 'string' ? values[name] : Number(values[name])]))
   for (const [name, value] of Object.entries(parameters)) if (Number.isNaN(value)) throw new RangeError(`--${name} is a number`)
   console.log(parameters)
   const { figures, violations } = await run(parameters as P)

@@ -9,6 +9,7 @@ import { dumpMutations } from './dump-mutations.js'
 import { dumpSpeed } from './dump-speed.js'
 import { idle } from './idle.js'
 import { memory } from './memory.js'
+import { partitions } from './partitions.js'
 import { expectNone } from './script.js'
 import { shardKills } from './shard-kills.js'
 
@@ -61,5 +62,10 @@ describe('under fire, a cache', function () {
 
   it('dumps and loads many entries', async () => {
     expectNone(await dumpSpeed({ entries: 30_000, dumpRate: 0, loadRate: 0, extraMb: 0 }))
+  })
+
+  it('reads nothing wrong, keeps its deadlines and finds together again on nodes that are killed, stopped and cut off one way', async function () {
+    this.timeout(120_000)
+    expectNone(await partitions({ fault: 'kill,stop,one-way', times: 1, router: 'both', nodes: 3, namespaces: 1, failure: 600, seed: 9 }))
   })
 })

@@ -282,6 +282,43 @@ describe('membership', () => {
     expect(far.closed).to.equal(true)
   })
 
+  it('gives no attempt to connect longer than the failure timeout, connecting and handshake together, and tries again soon, whatever the connect timeout', async () => {
+    const attempts: { atMs: number; endedMs?: number }[] = []
+    let connects = false
+    const a = cluster.node('a', ['b'], {
+      failureTimeoutMs: 500, connectTimeoutMs: 60_000,
+      transport: {
+        address: 'here', reaches: () => true, close: () => Promise.resolve(), listen: () => Promise.resolve(),
+        connect: (_, signal) => new Promise((resolve, reject) => {
+          const attempt: (typeof attempts)[number] = { atMs: cluster.timers.now() }
+          attempts.push(attempt)
+          signal.addEventListener('abort', () => {
+            attempt.endedMs = cluster.timers.now()
+            reject(signal.reason as Error)
+          })
+          if (!connects) return
+          cluster.timers.after(400, () => {
+            const [own, other] = pipe()
+            other.open({ data: () => undefined, drain: () => undefined, closed: () => (attempt.endedMs = cluster.timers.now()) })
+            resolve(own)
+          })
+        }),
+      },
+    })
+    await a.membership.start()
+    for (const handshakes of [false, true]) {
+      connects = handshakes
+      await cluster.timers.advance(1000)
+      attempts.splice(0)
+      await cluster.timers.advance(10_000)
+      expect(attempts.length, String(handshakes)).to.be.within(16, 20)
+      for (const [index, { atMs, endedMs = Infinity }] of attempts.slice(0, -1).entries()) {
+        expect(endedMs - atMs).to.equal(500)
+        expect(attempts[index + 1]!.atMs - endedMs).to.be.within(50, 100)
+      }
+    }
+  })
+
   it('survives a callback that throws when it is told of a node', async () => {
     const warnings: string[] = []
     const warned = ({ message }: Error): unknown => warnings.push(message)
