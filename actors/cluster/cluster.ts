@@ -10,6 +10,7 @@ import type { Router } from '../routers/router.js'
 import { RoutingKey } from '../routers/routing-key.js'
 import { BRIDGE_ADDRESS, TO_BRIDGE } from './bridge-address.js'
 import type { ClusterConfig } from './cluster-options.js'
+import { MovingCalls } from './moving-calls.js'
 import { ViewReader } from './node-view.js'
 import { callHead, writeCall } from './wire.js'
 
@@ -23,6 +24,7 @@ interface EncodedKey {
 
 export class Cluster {
   readonly config: ClusterConfig
+  readonly moving = new MovingCalls()
   /** The name of this node. */
   readonly self: string
   /** Resolves when the router is there: those of the application are loaded. `undefined` if it is there already. */
@@ -86,11 +88,13 @@ export class Cluster {
    * Has another node carry an action out.
    *
    * Hops: how often the call was sent on before. Lent: the function that it names, if that is to run on this node. Transaction: the number of the one
-   * there that it is a part of.
+   * there that it is a part of. Written: is given a copy of the call.
    */
   call(
     node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>> | undefined, timeoutMs: number, signal: AbortSignal | undefined,
-    { hops = 0, lent, transaction }: { readonly hops?: number; readonly lent?: string | undefined; readonly transaction?: number | undefined } = {},
+    { hops = 0, lent, transaction, written }: {
+      readonly hops?: number; readonly lent?: string | undefined; readonly transaction?: number | undefined; readonly written?: (bytes: Buffer) => void
+    } = {},
   ): Promise<unknown> {
     const { name, call } = this.#headOf(node, action)
     const scratch = this.#scratch ?? new Scratch(256)
@@ -102,6 +106,7 @@ export class Cluster {
       scratch.end = name.length
       writeCall(call, { args, options, hops, lends: lent !== undefined, transaction }, scratch)
       const requestEnd = scratch.end
+      written?.(Buffer.from(scratch.bytes.subarray(name.length, requestEnd)))
       if (lent !== undefined) encodeValue([this.#cache, lent], scratch)
       const { promise } = this.#client.outlet(BRIDGE_ADDRESS).ask(TO_BRIDGE.request, scratch, name.length, requestEnd - name.length, scratch.end - requestEnd, monotonicMs(), timeoutMs, signal)
       // A function that waits for another node holds no slot of its thread.

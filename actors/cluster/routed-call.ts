@@ -13,6 +13,7 @@ import type { Caller } from '../caller.js'
 import { isRegistered } from '../locked-update.js'
 import type { Cluster } from './cluster.js'
 import { gathered } from './gather.js'
+import { argumentsOf } from './wire.js'
 
 /** A call of an action, on its way to where it is carried out. */
 export class RoutedCall {
@@ -24,6 +25,10 @@ export class RoutedCall {
   readonly options: (CallOptions & Readonly<Record<string, unknown>>) | undefined
   /** How often it was sent on before. */
   readonly hops: number
+  /** Whether other nodes take part. */
+  isSent = false
+  /** The call as it was sent, if all of it went to one node and it may have to be made again. */
+  #kept: Buffer | undefined
   /** The number of the transaction on another node that it is a part of. */
   readonly #transaction: number | undefined
 
@@ -57,14 +62,18 @@ export class RoutedCall {
   at(node: string, args: readonly unknown[] = this.args, without: readonly string[] = []): unknown {
     if (node === this.cluster.self) return this.here(args)
     const { caller, action, hops } = this
-    if (hops >= MAX_HOPS) throw new CacheError('ERR_NODE_DOWN', `the nodes do not agree on the owner of the key, as while one of them comes or goes: '${node}' after ${hops} others`, { node })
+    this.isSent = true
+    // A function that was lent is known to its own node only.
+    if (hops >= MAX_HOPS || (hops > 0 && this.#lent !== undefined)) throw new CacheError('ERR_NODE_DOWN', `the nodes do not agree on the owner of the key, as while one of them comes or goes: '${node}' after ${hops} others`, { node })
     const { telling } = caller
     // Code of the user's may run while the arguments are encoded.
     caller.telling = false
     try {
       const timeoutMs = this.#timeoutMs
       const untilMs = telling ? 0 : monotonicMs() + timeoutMs
-      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), timeoutMs, this.options?.signal, { hops, lent: this.#lent, transaction: this.#transaction })
+      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), timeoutMs, this.options?.signal, {
+        hops, lent: this.#lent, transaction: this.#transaction, ...hops === 0 && args === this.args && this.cluster.follows && { written: (bytes: Buffer) => void (this.#kept = bytes) },
+      })
       // What it was sent on for is for the node that it came from.
       const result = action.answered === undefined || hops > 0 ? sent : sent.then((reply) => action.answered!(this, reply, untilMs))
       if (!telling) return result
@@ -78,8 +87,16 @@ export class RoutedCall {
     }
   }
 
+  /** The same call once more, with what its arguments were when it was made. */
+  again(timeout: number): RoutedCall {
+    const args = this.#kept === undefined ? this.args : argumentsOf(this.#kept)
+    const missing = Array.from({ length: this.action.arity - args.length }, () => undefined)
+    return new RoutedCall(this.caller, this.cluster, this.action, [...args, ...missing, { ...this.options, timeout }], this.hops)
+  }
+
   /** The same call as another action, which has more arguments. */
   as(action: Action, ...more: readonly unknown[]): RoutedCall {
+    this.isSent = true
     return new RoutedCall(this.caller, this.cluster, action, [...this.args, ...more, this.options], this.hops)
   }
 
@@ -151,6 +168,11 @@ const OF_THE_CALL = ['timeout', 'signal', 'notify', 'local']
  */
 export function routed(caller: Caller, cluster: Cluster, action: Action, args: readonly unknown[], hops = 0): unknown {
   const call = new RoutedCall(caller, cluster, action, args, hops)
+  return cluster.follows && hops === 0 ? cluster.moving.carryOut(call, carryOut) : carryOut(call)
+}
+
+function carryOut(call: RoutedCall): unknown {
+  const { action } = call
   if (call.options?.local === true) return atHome(call)
   if (action.spread !== undefined) return action.spread(call)
   if (action.merge !== undefined) return overAll(call, action.merge)

@@ -129,6 +129,12 @@ export function readRequest(bytes: Buffer, start: number, end: number): NodeRequ
   throw malformed()
 }
 
+/** The arguments of a call that this node has written. */
+export function argumentsOf(call: Buffer): readonly unknown[] {
+  const request = readCall(call, 0, call.length)
+  return request.kind === 'call' ? request.args : []
+}
+
 function readCall(bytes: Buffer, start: number, end: number): NodeRequest {
   if (end - start < 4) throw malformed()
   const cacheAt = start + 4

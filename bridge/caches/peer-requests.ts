@@ -22,7 +22,7 @@ import { Scratch } from '../../runtime/codec/scratch.js'
 import { CacheError, errorCode, invalidArgument } from '../../runtime/errors.js'
 import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
 import type { LentFunctions } from './lent-functions.js'
-import { OpenTransactions } from '../open-transactions.js'
+import { OpenTransactions } from './open-transactions.js'
 import type { Peer } from '../peers/peer.js'
 import { PeerScope } from './peer-scope.js'
 
@@ -176,11 +176,11 @@ export class PeerRequests {
 
   /** Whoever asked has not stopped: it is this node that does not run the cache any more. */
   #seenFromAfar(error: unknown, cache: string): unknown {
-    return errorCode(error) === 'ERR_STOPPED' ? this.#noCache(cache, error) : error
+    return error instanceof CacheError && error.code === 'ERR_STOPPED' ? this.#noCache(cache, error) : error
   }
 
-  #noCache(cache: string, cause?: unknown): CacheError {
-    return new CacheError('ERR_NO_CACHE', `node '${this.#node}' does not run the cache '${cache}' with other nodes`, { cache, node: this.#node, cause })
+  #noCache(cache: string, cause?: CacheError): CacheError {
+    return new CacheError('ERR_NO_CACHE', `node '${this.#node}' does not run the cache '${cache}' with other nodes`, { cache, node: this.#node, cause, outcome: cause?.outcome ?? 'none' })
   }
 }
 

@@ -14,7 +14,7 @@ import { decodeKey } from '../../runtime/codec/key.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { decodeValue } from '../../runtime/codec/value.js'
 import { CacheError, reviveError, type ErrorDescription } from '../../runtime/errors.js'
-import type { OpenTransactions } from '../open-transactions.js'
+import type { OpenTransactions } from './open-transactions.js'
 import type { Peer } from '../peers/peer.js'
 
 /** How long past the time of a function its answer is waited for, in milliseconds. */

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
 import { memory } from 'scatterhoard/bridge'
 import { rejected, until } from '../expectations.js'
+import { inside } from '../transaction-functions.js'
 import { startTogether, type Together } from './nodes.js'
 
 const NAMES = ['a', 'b', 'c']
@@ -13,16 +14,17 @@ async function agreed(caches: readonly Cache<unknown>[], nodes: readonly string[
   await until(() => Promise.resolve(caches.every((cache) => {
     const owners = KEYS.map((key) => cache.nodeOf(key))
     return [...new Set(owners)].sort().join() === [...nodes].sort().join() && owners.join() === KEYS.map((key) => caches[0]!.nodeOf(key)).join()
-  })), `owners ${nodes.join()}`)
+  })), `owners ${nodes.join()}`, 20_000)
 }
 
-describe('a cache on a ring', () => {
+describe('a cache on a ring', function () {
+  this.timeout(60_000)
   let together: Together
   let again: CacheNode | undefined
   let caches: Cache<unknown>[]
 
   before(async () => {
-    together = await startTogether(NAMES)
+    together = await startTogether(NAMES, { functions: [inside] })
     caches = await together.start('ringed', RING)
     await agreed(caches, NAMES)
   })
@@ -48,7 +50,7 @@ describe('a cache on a ring', () => {
   })
 
   it('moves them back when it comes back, and what the others had of them is dropped', async () => {
-    again = await startNode({ name: 'c', shardThreads: 1, failureTimeout: 1000, bridge: memory({ network: together.network }) })
+    again = await startNode({ name: 'c', shardThreads: 1, functions: [inside], failureTimeout: 1000, bridge: memory({ network: together.network }) })
     const back = await again.startCache('ringed', { nodes: NAMES, ...RING })
     const all = [...caches.slice(0, 2), back]
     await agreed(all, NAMES)
@@ -69,6 +71,56 @@ describe('a cache on a ring', () => {
     expect(await fourth.getMany(KEYS)).to.deep.equal(KEYS.map((key) => `later ${key}`))
     await fourth.stop()
     await agreed(caches, NAMES)
+    await late.stop()
+  })
+
+  it('carries calls out, one after the other, while a node comes, no longer runs the cache, and goes', async () => {
+    let running = true
+    const failures: unknown[] = []
+    const work = async (cache: Cache<unknown>, name: string): Promise<void> => {
+      for (let round = 0; running; round++) {
+        const key = `${name} ${round % 50}`
+        try {
+          await cache.put(key, round)
+          await cache.incr(`${key} count`)
+          await cache.getMany([key, `${key} count`, 'k1', 'k2', 'k3'])
+          await cache.transaction([key], 'inside.nothing')
+          await cache.size()
+        } catch (error) {
+          failures.push(error)
+        }
+      }
+    }
+    const working = caches.slice(0, 2).map((cache, index) => work(cache, NAMES[index]!))
+    const late = await startNode({ name: 'e', shardThreads: 1, functions: [inside], bridge: memory({ network: together.network }) })
+    try {
+      const more = await late.startCache('ringed', { nodes: [...NAMES, 'e'], ...RING })
+      await agreed([...caches, more], [...NAMES, 'e'])
+      await more.stop()
+      await agreed(caches, NAMES)
+    } finally {
+      running = false
+      await Promise.all(working)
+      await late.stop()
+    }
+    expect(failures).to.deep.equal([])
+  })
+
+  it('makes a write again as it was, and not one that a later call for its key may have passed', async () => {
+    const late = await startNode({ name: 'f', shardThreads: 1, bridge: memory({ network: together.network }) })
+    const more = await late.startCache('ringed', { nodes: [...NAMES, 'f'], ...RING })
+    await agreed([...caches, more], [...NAMES, 'f'])
+    const [first, second] = KEYS.filter((key) => more.nodeOf(key) === 'f') as [string, string]
+    await more.stop()
+    const value = { of: ['the call'] }
+    const made = caches[0]!.put(first, value, { timeout: 20_000 })
+    value.of.push('later')
+    const passed = rejected(caches[0]!.put(second, 'passed'), 'ERR_NO_CACHE')
+    const after = caches[0]!.put(second, 'after', { timeout: 20_000 })
+    expect(await made).to.equal(true)
+    expect(await passed).to.include({ outcome: 'none' })
+    expect(await after).to.equal(true)
+    expect(await caches[1]!.getMany([first, second])).to.deep.equal([{ of: ['the call'] }, 'after'])
     await late.stop()
   })
 
