@@ -26,6 +26,7 @@ import type { Membership, MembershipEvent } from './peers/membership.js'
 import { PeerRequests } from './caches/peer-requests.js'
 import { warnOfThrown } from './sessions/settle.js'
 import { createMembership } from './transports/transports.js'
+import { NodeReport } from './peers/node-report.js'
 
 const RECENT_EVENTS = 256
 
@@ -35,6 +36,7 @@ class Bridge {
   readonly #checks: CacheChecks
   readonly #followed: FollowedCaches
   readonly #lent = new LentFunctions()
+  readonly #report: NodeReport
   readonly #listeners = new Set<MessagePort>()
   /** The last events, for those who began to listen before they were known here. */
   #recent: { readonly event: MembershipEvent; readonly atMs: number }[] = []
@@ -50,10 +52,12 @@ class Bridge {
         request: (peer, ticket, timeMs, bytes, start, end) => this.#requests.receive(peer, ticket, timeMs, bytes, start, end),
         note: () => undefined,
         event: (event) => this.#hear(event),
+        observed: (_, timeMs, answer) => this.#report.answer(timeMs, answer),
       },
     })
     this.#checks = new CacheChecks(membership)
     this.#requests = new PeerRequests(client, bridge.allow, this.#checks, this.#lent)
+    this.#report = new NodeReport({ client, membership, bridge, caches: () => this.#requests.caches(), known: () => this.#requests.known })
     const followed = this.#followed = new FollowedCaches(context.node, membership, this.#checks, context.buffers['view']!)
     this.#requests.onHeard = (cache, node, fingerprint) => followed.heard(cache, node, fingerprint)
   }

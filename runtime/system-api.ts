@@ -22,6 +22,19 @@ export interface StartedActors {
   seen: number
 }
 
+/** How full an actor's mailbox is. While messages come and go it is an estimate. */
+export interface MailboxLook {
+  actor: string
+  /** One for each thread that has sent something. */
+  lanes: number
+  /** Messages that are not done, and their bytes: in all lanes, and in the fullest. */
+  messages: number
+  fullest: number
+  bytes: number
+  /** What a lane holds. */
+  capacity: { messages: number; bytes: number }
+}
+
 /** Counters of a node that only the system thread sees. */
 export interface SystemCounters {
   deadLetters: number
@@ -57,6 +70,8 @@ export interface SystemApi {
   watch(id: string): Promise<ActorExit>
   tree(): Promise<TreeNode>
   counters(): Promise<SystemCounters>
+  /** The mailboxes of all actors. */
+  mailboxes(): Promise<MailboxLook[]>
   /** Kills the thread of an actor, as a crash would: for drills. */
   kill(id: string): Promise<void>
   /** The node's clock was held, moved or released. */

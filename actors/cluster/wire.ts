@@ -62,7 +62,10 @@ export type CheckReply = Fingerprint | null
 
 export const ANSWER = { value: 0, error: 1 } as const
 
-const KIND = { call: 1, run: 2, check: 3 } as const
+const KIND = { call: 1, run: 2, check: 3, status: 4 } as const
+
+/** What an observer asks, who is no peer: how the node is doing. All of the request. Answered with a `NodeStatus`. */
+export const STATUS_REQUEST = Buffer.of(KIND.status)
 const FLAG = { lends: 1, options: 2, transaction: 4 } as const
 
 /** No action has more. */

@@ -73,6 +73,11 @@ export class PeerRequests {
     return this.#directory.handles()
   }
 
+  /** Those that were there when it was last looked. */
+  get known(): Cache<unknown>[] {
+    return this.#directory.handles()
+  }
+
   receive(peer: Peer, ticket: number, timeMs: number, bytes: Buffer, start: number, end: number): void {
     let request: NodeRequest
     try {

@@ -53,6 +53,7 @@ const CONNECTION = `How nodes know each other
 
 export const HELP = {
   all: `Usage: scatterhoard node …      runs a node
+       scatterhoard status …    shows how a node is doing
        scatterhoard --version
 
 'scatterhoard COMMAND --help' tells the options of a command.`,
@@ -84,6 +85,16 @@ What it runs
                           modules are seen from the file
 
   --json                  what happens as a line of JSON each`,
-  see: 'See \'scatterhoard --help\'.',
-  seeNode: 'See \'scatterhoard node --help\'.',
+  status: `Usage: scatterhoard status --connect ADDRESS [options]
+       scatterhoard status --nats SERVER --connect NAME [options]
+
+Asks a running node how it is doing, and shows the nodes that it knows, its caches with their sizes, its mailboxes and its tree. Who asks
+proves to know the secret, or has a certificate of the authority, as nodes do; it does not become a node.
+
+  --connect ADDRESS       where the node listens: 10.0.0.1:7100, [::1]:7100, a port of this machine, or the path of a Unix socket; with --nats its name
+  --local                 without the other nodes
+  --timeout TIME          how long it has to answer: 5000, 5s (5s)
+  --json                  all of it as one object of JSON
+
+${CONNECTION}`,
 } as const

@@ -71,3 +71,8 @@ function natsOptions(given: Arguments, options: NatsOptions & { servers: readonl
 export function readPort(address: string): string | number {
   return /^\d+$/.test(address) ? Number(address) : address
 }
+
+/** Times without a unit are milliseconds. */
+export function readTime(text: string): string | number {
+  return /^\d+$/.test(text) ? Number(text) : text
+}

@@ -6,6 +6,7 @@ import type { CacheOptions } from '../../actors/options.js'
 import { errorCode } from '../../runtime/errors.js'
 import { inside, invalidOption } from '../../runtime/option-checks.js'
 import { UsageError, type Arguments, type OptionKind } from './arguments.js'
+import { readTime } from './bridge-arguments.js'
 
 export const CACHE_OPTIONS = {
   'cache': 'texts', 'memory': 'text', 'shards': 'text', 'router': 'text', 'policy': 'text', 'expire': 'text', 'functions': 'texts', 'start-with': 'text', 'config': 'text',
@@ -38,7 +39,7 @@ function optionsIn(given: Arguments): Record<string, unknown> {
   put('router', 'router')
   put('start-with', 'startWith')
   put('policy', 'limit', (policy) => ({ policy }))
-  put('expire', 'expiration', (time) => ({ default: /^\d+$/.test(time) ? Number(time) : time }))
+  put('expire', 'expiration', (time) => ({ default: readTime(time) }))
   const modules = given.texts('functions')
   if (modules.length > 0) own['functions'] = modules.map((path) => moduleUrl(path, process.cwd()))
   return own

@@ -8,9 +8,11 @@
 import { createRequire } from 'node:module'
 import { HELP, readArguments, UsageError } from './arguments.js'
 import { NODE_OPTIONS, runNode } from './node-command.js'
+import { runStatus, STATUS_OPTIONS } from './status-command.js'
 import { showError } from './show-error.js'
 
 const [command, ...args] = process.argv.slice(2)
+const wantsHelp = args.includes('--help') || args.includes('-h')
 
 function version(): string {
   return (createRequire(import.meta.url)('scatterhoard/package.json') as { version: string }).version
@@ -20,11 +22,9 @@ async function run(): Promise<void> {
   switch (command) {
     case '--version': case '-v': return console.log(version())
     case '--help': case '-h': case 'help': return console.log(HELP.all)
-    case 'node': {
-      if (args.includes('--help') || args.includes('-h')) return console.log(HELP.node)
-      return runNode(readArguments(args, NODE_OPTIONS))
-    }
-    default: throw new UsageError(command === undefined ? 'a command is missing: node' : 'there is no such command, only node')
+    case 'node': return wantsHelp ? console.log(HELP.node) : runNode(readArguments(args, NODE_OPTIONS))
+    case 'status': return wantsHelp ? console.log(HELP.status) : runStatus(readArguments(args, STATUS_OPTIONS))
+    default: throw new UsageError(command === undefined ? 'a command is missing: node or status' : 'there is no such command, only node and status')
   }
 }
 
@@ -32,6 +32,6 @@ try {
   await run()
 } catch (error) {
   const isUsage = error instanceof UsageError
-  console.error(isUsage ? `scatterhoard: ${error.message}\n${command === 'node' ? HELP.seeNode : HELP.see}` : showError(error, args.includes('--json')))
+  console.error(isUsage ? `scatterhoard: ${error.message}\nSee 'scatterhoard ${command === 'node' || command === 'status' ? `${command} ` : ''}--help'.` : showError(error, args.includes('--json')))
   process.exitCode = isUsage ? 2 : 1
 }

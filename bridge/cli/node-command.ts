@@ -8,7 +8,7 @@ import type { NodeOptions } from '../../actors/options.js'
 import type { NodeEvent } from '../../actors/cluster/bridge-client.js'
 import { CacheError } from '../../runtime/errors.js'
 import { UsageError, type Arguments, type OptionKind } from './arguments.js'
-import { BRIDGE_OPTIONS, readBridge, readPort } from './bridge-arguments.js'
+import { BRIDGE_OPTIONS, readBridge, readPort, readTime } from './bridge-arguments.js'
 import { CACHE_OPTIONS, readCaches, type NamedCache } from './cache-arguments.js'
 
 export const NODE_OPTIONS = {
@@ -82,11 +82,6 @@ function readPeers(given: readonly string[], overNats: boolean): Record<string, 
     peers[name] = readPort(peer.slice(at + 1))
   }
   return peers
-}
-
-/** Times without a unit are milliseconds. */
-export function readTime(text: string): string | number {
-  return /^\d+$/.test(text) ? Number(text) : text
 }
 
 /** All at once: nodes may start them in another order. */

@@ -3,9 +3,9 @@ import { describeError, errorCode, type ErrorCode } from '../../runtime/errors.j
 
 /** What can be done, in words of the command line, where the error does not say it. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
-  ERR_NODE_UNREACHABLE: 'start it, or correct its address; --start-with majority or any does not wait for all nodes',
+  ERR_NODE_UNREACHABLE: 'start it, or correct its address',
   ERR_NO_CACHE: 'give all nodes the same --cache options',
-  ERR_UNAUTHENTICATED: 'give all nodes the same secret and --cluster, and each the certificate of its own name',
+  ERR_UNAUTHENTICATED: 'secret, --cluster and certificates have to be those of the other nodes',
   ERR_MODULE_LOAD: 'correct the module, or --functions',
 }
 

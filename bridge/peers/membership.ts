@@ -10,6 +10,7 @@ import { CacheError } from '../../runtime/errors.js'
 import type { Agreement, HandshakeSetting } from '../sessions/handshake.js'
 import { MAX_NAME_LENGTH, REFUSAL, VERDICT, type Proof, type Terms } from '../sessions/hello.js'
 import { Link } from '../sessions/link.js'
+import { Observers, type Observed } from './observers.js'
 import { Peer, type DownReason, type PeerState } from './peer.js'
 import { warnOfThrown } from '../sessions/settle.js'
 import type { Connection, Transport } from '../transports/transport.js'
@@ -39,6 +40,8 @@ export interface MembershipHandlers {
   request(peer: Peer, ticket: number, timeMs: number, bytes: Buffer, start: number, end: number): void
   note(peer: Peer, bytes: Buffer, start: number, end: number): void
   event(event: MembershipEvent): void
+  /** Somebody who is no peer asks how this node is doing. Default: gets no answer. */
+  observed?: Observed
 }
 
 export type MembershipEvent =
@@ -91,6 +94,7 @@ export class Membership {
   readonly #efforts = new Map<string, Effort>()
   /** Links that have not proved who they are, oldest first, and when each was accepted. */
   readonly #unproved = new Map<Link, number>()
+  readonly #observers: Observers
   /** Those who wait for a node to be up. */
   readonly #reachers = new Set<() => void>()
   #steps = 0
@@ -99,6 +103,7 @@ export class Membership {
 
   constructor(setting: MembershipSetting) {
     this.#setting = setting
+    this.#observers = new Observers(setting, (name, timeMs, answer) => setting.handlers.observed?.(name, timeMs, answer))
   }
 
   /** Listens, and begins to connect. Rejects if it cannot listen; nothing is left behind then. */
@@ -111,6 +116,11 @@ export class Membership {
   /** Where this node listens, for people; `undefined` if it does not. */
   get address(): string | undefined {
     return this.#setting.transport.address
+  }
+
+  /** That of this node for peers that have not declared it down. */
+  get incarnation(): number {
+    return this.#setting.incarnation
   }
 
   /** The peer of that name. It may be one that nobody has heard of: then it is down. Throws beyond the bound of names. */
@@ -167,6 +177,7 @@ export class Membership {
     this.#stopping = true
     for (const link of [...this.#unproved.keys()]) link.destroy()
     this.#unproved.clear()
+    this.#observers.stop()
     for (const effort of this.#efforts.values()) {
       this.#cancelAttempt(effort)
       effort.cancelRetry()
@@ -244,6 +255,7 @@ export class Membership {
   #claimed(link: Link, name: string, claim: Proof): void {
     const since = this.#unproved.get(link) ?? 0
     this.#unproved.delete(link)
+    if (link.isObserved) return this.#observers.take(link, name)
     let effort: Effort
     try {
       effort = this.#effortFor(name)

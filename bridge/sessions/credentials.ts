@@ -6,7 +6,8 @@
  */
 import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 
-export type Role = 'initiator' | 'responder'
+/** The one who connects is an initiator, or an observer, which becomes no peer; the other one is the responder. */
+export type Role = 'initiator' | 'observer' | 'responder'
 
 export const PROOF_BYTES = 32
 
@@ -42,7 +43,7 @@ export function sameProof(a: Uint8Array, b: Uint8Array): boolean {
 export function sessionKeys(secret: Uint8Array, role: Role, transcript: Uint8Array): SessionKeys {
   const ofInitiator = derive(secret, transcript, 'frames of the initiator')
   const ofResponder = derive(secret, transcript, 'frames of the responder')
-  return role === 'initiator' ? { send: ofInitiator, receive: ofResponder } : { send: ofResponder, receive: ofInitiator }
+  return role === 'responder' ? { send: ofResponder, receive: ofInitiator } : { send: ofInitiator, receive: ofResponder }
 }
 
 function derive(secret: Uint8Array, salt: Uint8Array, use: string): Buffer {

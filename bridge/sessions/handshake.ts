@@ -7,6 +7,8 @@
  *     proof: incarnation, terms, HMAC               ──────▶
  *                                                   ◀──────    proof: verdict, incarnation, terms, HMAC
  *
+ * An observer is an initiator that becomes no peer. It may not know whom it will find, and its name, which TLS alone proves, may be that of a node.
+ *
  * The one who connects proves first: whoever scans ports learns nothing to test guesses of the secret on. Each HMAC covers both hellos
  * as they were sent, so versions, roles, names, nonces and protection; with TLS the session's exporter (RFC 8446, 7.5), so
  * that nobody can stand between; and what the proof says. The responder's covers the initiator's proof too. Nothing that the
@@ -40,7 +42,7 @@ export interface Incarnations {
 export interface HandshakeSetting {
   readonly role: Role
   readonly name: string
-  /** The node that an initiator means. */
+  /** The node that an initiator means; an observer means any. */
   readonly peer?: string
   readonly cluster: string
   readonly secret: Uint8Array | undefined
@@ -83,6 +85,8 @@ export class Handshake {
   readonly #ownBody: Buffer
   #state: State
   #peer = ''
+  /** The role of the one who connects. */
+  #caller: Role
   #useCode: boolean
   #transcript: Buffer = Buffer.alloc(0)
   #claimed = 0
@@ -94,7 +98,13 @@ export class Handshake {
     const flags = (secret === undefined ? 0 : HELLO_FLAG.secret) | (protection.exporter === undefined ? 0 : HELLO_FLAG.tls) | (this.#useCode ? HELLO_FLAG.code : 0)
     this.#own = { role, flags, nonce: randomBytes(NONCE_BYTES), cluster, name, for: setting.peer ?? name }
     this.#ownBody = writeHello(this.#own)
+    this.#caller = role
     this.#state = 'hello'
+  }
+
+  /** A responder's: whether the other only wants to look. Not proved before `claim` is there. */
+  get isObserved(): boolean {
+    return this.#setting.role === 'responder' && this.#caller === 'observer'
   }
 
   /** The initiator's first frame. */
@@ -112,9 +122,9 @@ export class Handshake {
     const state = this.#state
     this.#state = 'failed'
     const { role } = this.#setting
-    if (type === FRAME_TYPE.refuse && role === 'initiator') throw this.#refused(readRefusal(body))
+    if (type === FRAME_TYPE.refuse && role !== 'responder') throw this.#refused(readRefusal(body))
     if (type === FRAME_TYPE.hello && state === 'hello') return this.#receiveHello(body)
-    if (type === FRAME_TYPE.proof && state === 'proof') return role === 'initiator' ? this.#receiveVerdict(body) : this.#receiveClaim(body)
+    if (type === FRAME_TYPE.proof && state === 'proof') return role === 'responder' ? this.#receiveClaim(body) : this.#receiveVerdict(body)
     throw new CacheError('ERR_FRAME', 'the peer sent something else than its part of the handshake')
   }
 
@@ -136,20 +146,27 @@ export class Handshake {
   #receiveHello(body: Buffer): [FrameType, Buffer] {
     const hello = readHello(body)
     const { role, name, cluster, peer, protection } = this.#setting
-    if (hello.role === role) throw new CacheError('ERR_UNAUTHENTICATED', 'the peer answered with its own greeting or with this node\'s')
+    if ((hello.role === 'responder') === (role === 'responder')) throw new CacheError('ERR_UNAUTHENTICATED', 'the peer answered with its own greeting or with this node\'s')
     if (hello.cluster !== cluster) throw this.#fail(REFUSAL.cluster, `node '${hello.name}' belongs to the cluster '${hello.cluster}', this one to '${cluster}'; give all nodes the same 'cluster'`)
     if (role === 'initiator' && hello.name !== peer) throw notThatNode(peer, hello.name)
-    if (hello.for !== name) throw this.#fail(REFUSAL.name, `node '${hello.name}' looks for a node '${hello.for}' here, and this is '${name}'; correct its 'peers'`)
-    if (hello.name === name) throw this.#fail(REFUSAL.name, `there is another node '${name}', or this one has connected to itself; give every node a name of its own`)
+    const observes = role === 'observer' || hello.role === 'observer'
+    if (hello.for !== (hello.role === 'observer' ? hello.name : name)) throw this.#fail(REFUSAL.name, `node '${hello.name}' looks for a node '${hello.for}' here, and this is '${name}'; correct its 'peers'`)
+    if (hello.name === name && !observes) throw this.#fail(REFUSAL.name, `there is another node '${name}', or this one has connected to itself; give every node a name of its own`)
     if (((hello.flags ^ this.#own.flags) & ~HELLO_FLAG.code) !== 0) throw this.#fail(REFUSAL.protection, `node '${hello.name}' and this one do not protect their connection alike: both need the secret or neither, both TLS or neither`)
     this.#setting.verifyName(hello.name)
     this.#useCode ||= (hello.flags & HELLO_FLAG.code) !== 0 && this.#setting.secret !== undefined
     this.#peer = hello.name
     this.#own.for = hello.name
-    const ownBody = role === 'initiator' ? this.#ownBody : writeHello(this.#own)
-    this.#transcript = transcriptHash(role === 'initiator' ? ownBody : body, role === 'initiator' ? body : ownBody, protection.exporter ?? NO_SECRET)
     this.#state = 'proof'
-    return role === 'initiator' ? [FRAME_TYPE.proof, this.#claim()] : [FRAME_TYPE.hello, ownBody]
+    const exporter = protection.exporter ?? NO_SECRET
+    if (role !== 'responder') {
+      this.#transcript = transcriptHash(this.#ownBody, body, exporter)
+      return [FRAME_TYPE.proof, this.#claim()]
+    }
+    this.#caller = hello.role
+    const ownBody = writeHello(this.#own)
+    this.#transcript = transcriptHash(body, ownBody, exporter)
+    return [FRAME_TYPE.hello, ownBody]
   }
 
   #claim(): Buffer {
@@ -158,13 +175,13 @@ export class Handshake {
     this.#claimed = own
     const said = writeProof({ incarnation: own, dead, verdict: VERDICT.accepted, terms })
     this.#transcript = transcriptHash(this.#transcript, said)
-    return Buffer.concat([said, proofOf(secret, 'initiator', this.#transcript)])
+    return Buffer.concat([said, proofOf(secret, this.#caller, this.#transcript)])
   }
 
   #receiveClaim(body: Buffer): undefined {
     const [said, hmac] = splitProof(body)
     this.#transcript = transcriptHash(this.#transcript, said)
-    if (!sameProof(hmac, proofOf(this.#setting.secret ?? NO_SECRET, 'initiator', this.#transcript))) {
+    if (!sameProof(hmac, proofOf(this.#setting.secret ?? NO_SECRET, this.#caller, this.#transcript))) {
       throw this.#fail(REFUSAL.proof, `node '${this.#peer}' does not know this node's secret; give all nodes the same one`)
     }
     this.claim = readProof(said)
@@ -197,14 +214,16 @@ export class Handshake {
 
   /** What an initiator is told proves nothing: anybody could have said it. */
   #refused(reason: Refusal): CacheError {
-    const { peer } = this.#setting
-    const unauthenticated = (why: string): CacheError => new CacheError('ERR_UNAUTHENTICATED', `node '${peer}' refused the connection: ${why}`, { node: peer })
+    const { peer, role } = this.#setting
+    const details = peer === undefined ? {} : { node: peer }
+    const refuser = peer === undefined ? 'the node' : `node '${peer}'`
+    const unauthenticated = (why: string): CacheError => new CacheError('ERR_UNAUTHENTICATED', `${refuser} refused the connection: ${why}`, details)
     switch (reason) {
       case REFUSAL.cluster: return unauthenticated('it belongs to another cluster; give all nodes the same \'cluster\'')
       case REFUSAL.protection: return unauthenticated('one of the two has a secret or TLS and the other has not; set both alike')
       case REFUSAL.proof: return unauthenticated('it has another secret, or somebody changed what was said; give all nodes the same secret')
       case REFUSAL.name: return notThatNode(peer, undefined)
-      case REFUSAL.busy: return new CacheError('ERR_NODE_UNREACHABLE', `node '${peer}' has as many peers as it can have`, { node: peer })
+      case REFUSAL.busy: return new CacheError('ERR_NODE_UNREACHABLE', `${refuser} has as many ${role === 'observer' ? 'observers' : 'peers'} as it can have`, details)
     }
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The bodies of the frames of a handshake. Little-endian, whole; `read…` throws `ERR_FRAME` at anything else.
  *
- *   hello   u8 version │ u8 role: 1 initiator, 2 responder │ u8 flags │ u8 0 │ 16 bytes nonce │ cluster │ name │ the name of the one it is for
+ *   hello   u8 version │ u8 role: 1 initiator, 2 responder, 3 observer │ u8 flags │ u8 0 │ 16 bytes nonce │ cluster │ name │ the name of the one it is for, or of the observer itself
  *   proof   u64 incarnation │ u64 dead │ u8 verdict │ 3 × u8 0 │ u32 requests │ u64 bytes │ u64 message bytes │ 32 bytes HMAC
  *   refuse  u8 reason
  *
@@ -17,6 +17,9 @@ export const MAX_NAME_LENGTH = 255
 /** How an end means to protect the session. What both do not say alike is refused; only the code of each frame may be asked for by one. */
 export const HELLO_FLAG = { secret: 1, tls: 2, code: 4 } as const
 const ALL_FLAGS = HELLO_FLAG.secret | HELLO_FLAG.tls | HELLO_FLAG.code
+
+/** By their numbers. */
+const ROLES: readonly (Role | undefined)[] = [undefined, 'initiator', 'responder', 'observer']
 
 export interface Hello {
   role: Role
@@ -62,7 +65,7 @@ export function writeHello(hello: Hello): Buffer {
   const texts = [hello.cluster, hello.name, hello.for].map((text) => Buffer.from(text))
   const body = Buffer.alloc(4 + NONCE_BYTES + texts.reduce((sum, { length }) => sum + 2 + length, 0))
   body[0] = FRAME_VERSION
-  body[1] = hello.role === 'initiator' ? 1 : 2
+  body[1] = ROLES.indexOf(hello.role)
   body[2] = hello.flags
   body.set(hello.nonce, 4)
   let at = 4 + NONCE_BYTES
@@ -77,7 +80,8 @@ export function writeHello(hello: Hello): Buffer {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function readHello(body: Buffer): Hello {
-  if (body.length < 4 + NONCE_BYTES || body[0] !== FRAME_VERSION || body[3] !== 0 || (body[1] !== 1 && body[1] !== 2) || (body[2]! & ~ALL_FLAGS) !== 0) malformed('hello')
+  const role = body.length < 4 + NONCE_BYTES ? undefined : ROLES[body[1]!]
+  if (role === undefined || body[0] !== FRAME_VERSION || body[3] !== 0 || (body[2]! & ~ALL_FLAGS) !== 0) return malformed('hello')
   let at = 4 + NONCE_BYTES
   const text = (): string => {
     if (at + 2 > body.length) malformed('hello')
@@ -92,7 +96,7 @@ export function readHello(body: Buffer): Hello {
   }
   const [cluster, name, receiver] = [text(), text(), text()] as const
   if (at !== body.length || !isName(name) || !isName(receiver) || !isName(cluster)) malformed('hello')
-  return { role: body[1] === 1 ? 'initiator' : 'responder', flags: body[2]!, nonce: Buffer.from(body.subarray(4, 4 + NONCE_BYTES)), cluster, name, for: receiver }
+  return { role, flags: body[2]!, nonce: Buffer.from(body.subarray(4, 4 + NONCE_BYTES)), cluster, name, for: receiver }
 }
 
 /** As the option `name` of a node. */

@@ -52,12 +52,17 @@ export class Link implements FrameSink {
     this.#reader = new FrameReader({ messages: connection.messages, onFrame: (type, bytes, start, end) => this.#frame(type, bytes, start, end) })
     this.#cancelTimer = timers.after(limitMs, () => this.fail(new CacheError('ERR_UNAUTHENTICATED', `${connection.remote} did not finish the handshake within ${limitMs} ms`)))
     connection.open({ data: (bytes) => this.#data(bytes), drain: () => this.user?.drain(), closed: (error) => this.#connectionClosed(error) })
-    if (setting.role === 'initiator') this.#sendNow(FRAME_TYPE.hello, this.#handshake.hello())
+    if (setting.role !== 'responder') this.#sendNow(FRAME_TYPE.hello, this.#handshake.hello())
   }
 
   /** Frames that were dropped because nobody who is known wrote them, or because they came twice. */
   get dropped(): number {
     return this.#reader.dropped
+  }
+
+  /** A responder's, once claimed: the other only wants to look. */
+  get isObserved(): boolean {
+    return this.#handshake.isObserved
   }
 
   /** A responder's judgement of the claim. Only an accepted one leaves the link open. */

@@ -156,6 +156,13 @@ export function countUnfinished(lane: SharedArrayBuffer): number {
   return count
 }
 
+/** Bytes of messages that are in the lane and not done. */
+export function bytesUnfinished(lane: SharedArrayBuffer): number {
+  const words = new Int32Array(lane, 0, HEADER_BYTES >> 2)
+  const done = Atomics.load(words, DONE)
+  return Math.max(0, (Atomics.load(words, TAIL) - done) | 0)
+}
+
 export function align8(bytes: number): number {
   return (bytes + 7) & ~7
 }

@@ -4,8 +4,8 @@
  */
 import type { ActorAddress, Blueprint } from '../actor.js'
 import { Bell } from '../mailbox/bell.js'
-import { countUnfinished, LANE_STATE, STATE } from '../mailbox/lane.js'
-import type { ActorExit } from '../system-api.js'
+import { bytesUnfinished, countUnfinished, LANE_STATE, STATE } from '../mailbox/lane.js'
+import type { ActorExit, MailboxLook } from '../system-api.js'
 import type { HostSlot } from './host-slot.js'
 
 export class ActorRecord implements ActorAddress {
@@ -48,6 +48,17 @@ export class ActorRecord implements ActorAddress {
   address(): ActorAddress {
     const { id, name, mailbox, crashCode } = this
     return { id, name, mailbox, crashCode }
+  }
+
+  lookAtMailbox(): MailboxLook {
+    const look: MailboxLook = { actor: this.id, lanes: this.lanes.size, messages: 0, fullest: 0, bytes: 0, capacity: { messages: this.mailbox.messages, bytes: this.mailbox.bytes } }
+    for (const { lane } of this.lanes.values()) {
+      const messages = countUnfinished(lane)
+      look.messages += messages
+      look.fullest = Math.max(look.fullest, messages)
+      look.bytes += bytesUnfinished(lane)
+    }
+    return look
   }
 
   /** Nobody will answer any more: every client hears of it. Returns how many messages were left. */

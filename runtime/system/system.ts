@@ -124,6 +124,7 @@ export class System {
       watch: (id) => this.#actors.find(id).nextExit(),
       tree: () => Promise.resolve(this.#root.tree()),
       counters: () => Promise.resolve({ deadLetters: this.#counters.deadLetters, restarts: this.#counters.restarts, clients: this.#clients.size }),
+      mailboxes: () => Promise.resolve(this.#actors.all.map((record) => record.lookAtMailbox())),
       kill: async (id) => this.#actors.find(id).host.kill(),
       clockMoved: () => Promise.resolve(this.#clockMoved()),
       clients: () => Promise.resolve(this.#clients.list()),

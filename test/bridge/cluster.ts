@@ -4,6 +4,9 @@ import { memoryNetwork, type MemoryNetworkOptions } from '../../bridge/transport
 import { Membership, type MembershipEvent, type MembershipSetting } from '../../bridge/peers/membership.js'
 import { MessageTransport } from '../../bridge/transports/message-transport.js'
 import type { Peer } from '../../bridge/peers/peer.js'
+import { writeResult } from '../../actors/cluster/wire.js'
+import type { NodeStatus } from '../../bridge/peers/node-report.js'
+import { Scratch } from '../../runtime/codec/scratch.js'
 import type { CacheError } from '../../runtime/errors.js'
 import { FakeTimers, settle } from './fake-timers.js'
 import { SECRET, TERMS } from './sessions/sessions.js'
@@ -15,6 +18,9 @@ export class TestNode {
   readonly incarnations: Record<string, number> = {}
   readonly requests: string[] = []
   readonly notes: string[] = []
+  /** What it tells observers; `undefined`: nothing. */
+  status: NodeStatus | undefined
+  observed = 0
   answer: (text: string) => string | undefined = (text) => `${this.name}: ${text}`
   onEvent: (event: MembershipEvent) => void = () => undefined
 
@@ -28,6 +34,13 @@ export class TestNode {
           this.requests.push(text)
           const reply = this.answer(text)
           if (reply !== undefined) peer.reply(ticket, Buffer.from(reply, 'latin1'))
+        },
+        observed: (_name, _timeMs, answer) => {
+          this.observed++
+          if (this.status === undefined) return
+          const scratch = new Scratch()
+          writeResult(this.status, scratch)
+          answer(scratch.bytes, 0, scratch.end)
         },
         note: (_peer, bytes, start, end) => this.notes.push(bytes.toString('latin1', start, end)),
         event: (event) => {
