@@ -11,9 +11,8 @@ import { checksum } from '../../bridge/sessions/seal.js'
 import { FakeTimers, settle } from '../bridge/fake-timers.js'
 import { pipe } from '../bridge/sessions/pipe.js'
 import { linked, Recorded, SECRET, sessionPair, TERMS } from '../bridge/sessions/sessions.js'
+import { exchange, mutate, type Random } from './mutations.js'
 import { randomOf, runScript, Violations, type Outcome } from './script.js'
-
-type Random = (below: number) => number
 
 /** What one end wrote in a session with all kinds of messages: bytes, and bodies of data frames. */
 async function record(): Promise<{ writes: Buffer[]; bodies: Buffer[] }> {
@@ -29,41 +28,12 @@ async function record(): Promise<{ writes: Buffer[]; bodies: Buffer[] }> {
   return { writes, bodies: writes.slice(2).map((frame) => frame.subarray(FRAME_HEAD_BYTES, frame.length - checksum.bytes)) }
 }
 
-/** One to four changes of some bytes. */
-function mutate(bytes: Buffer, random: Random): Buffer {
-  let changed = Buffer.from(bytes)
-  for (let change = random(4); change >= 0 && changed.length > 0; change--) {
-    const at = random(random(3) === 0 ? Math.min(changed.length, 40) : changed.length)
-    switch (random(7)) {
-      case 0: changed[at]! ^= 1 << random(8); break
-      case 1: changed[at] = [0, 1, 0x7f, 0x80, 0xff][random(5)]!; break
-      case 2: changed = changed.subarray(0, at); break
-      case 3: changed = Buffer.concat([changed.subarray(0, at), changed.subarray(at + 1 + random(20))]); break
-      case 4: changed = Buffer.concat([changed.subarray(0, at), changed.subarray(at, at + random(100)), changed.subarray(at)]); break
-      case 5: changed = Buffer.concat([changed.subarray(0, at), Buffer.from(Array.from({ length: 1 + random(30) }, () => random(256))), changed.subarray(at)]); break
-      case 6: if (changed.length >= at + 4) changed.writeUInt32LE([0, 0xffff_ffff, 0x8000_0000, 0x1_0000, random(0x1_0000)][random(5)]!, at); break
-    }
-  }
-  return changed
-}
-
 /** The answer to a request of the node's. */
 function reply(id: number): Buffer {
   const content = Buffer.from('an answer')
   const head = Buffer.alloc(8)
   writeHead(head, 0, ENVELOPE.reply, content.length, id)
   return Buffer.concat([head, content])
-}
-
-function exchange<T>(list: readonly T[], random: Random): T[] {
-  const changed = [...list]
-  const [from, to] = [random(changed.length), random(changed.length)]
-  switch (random(4)) {
-    case 0: [changed[from], changed[to]] = [changed[to]!, changed[from]!]; break
-    case 1: changed.splice(from, 1); break
-    case 2: changed.splice(to, 0, changed[from]!); break
-  }
-  return changed
 }
 
 /** Bytes for a node that waits for a handshake. */

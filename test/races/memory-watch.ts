@@ -18,8 +18,8 @@ export class MemoryWatch {
     this.#firstShare = firstShare
   }
 
-  sample(share: number): void {
-    const { rss } = process.memoryUsage()
+  /** @param rss of another process, if it is not this one's that is watched */
+  sample(share: number, { rss }: { readonly rss: number } = process.memoryUsage()): void {
     if (share <= this.#firstShare) this.#first = Math.max(this.#first, rss)
     this.#last = rss
     this.#largest = Math.max(this.#largest, rss)
