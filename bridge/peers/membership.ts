@@ -327,8 +327,11 @@ export class Membership {
       return this.#adopt(effort, link, agreement)
     }
     link.destroy()
-    if (verdict === VERDICT.stale) peer.givenUpOn(dead)
-    else if (verdict === VERDICT.stopping && peer.state !== 'down') peer.declareDown('stopped')
+    if (verdict === VERDICT.stale) {
+      // It is there, and will take the next incarnation.
+      peer.givenUpOn(dead)
+      effort.failures = 0
+    } else if (verdict === VERDICT.stopping && peer.state !== 'down') peer.declareDown('stopped')
     this.#failed(effort, attempt, new CacheError('ERR_NODE_UNREACHABLE', `node '${peer.name}' took no session: ${VERDICT_WORDS[verdict]}`, { node: peer.name }))
   }
 

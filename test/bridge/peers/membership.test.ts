@@ -319,6 +319,27 @@ describe('membership', () => {
     }
   })
 
+  it('brings nodes together within twice the failure timeout when a partition is over, however long that was', async () => {
+    for (let lastedMs = 100; lastedMs <= 8000; lastedMs += 370) {
+      const own = new Cluster({ delay: [0, 10], seed: lastedMs })
+      const [a, b] = ['a', 'b'].map((name) => own.node(name, ['a', 'b'], { failureTimeoutMs: 600, connectTimeoutMs: 60_000, random: () => lastedMs % 100 / 100 })) as [TestNode, TestNode]
+      try {
+        await Promise.all([a.membership.start(), b.membership.start()])
+        await own.timers.advance(1000)
+        own.network.partition(['a'], ['b'])
+        await own.timers.advance(lastedMs)
+        own.network.heal()
+        await own.timers.advance(1200)
+        expect([a.peer('b').state, b.peer('a').state], `after ${lastedMs} ms`).to.deep.equal(['up', 'up'])
+        const replies = Promise.all([a.ask('b', 'x'), b.ask('a', 'y')])
+        await own.timers.advance(100)
+        expect(await replies).to.deep.equal(['b: x', 'a: y'])
+      } finally {
+        await own.stop()
+      }
+    }
+  })
+
   it('survives a callback that throws when it is told of a node', async () => {
     const warnings: string[] = []
     const warned = ({ message }: Error): unknown => warnings.push(message)

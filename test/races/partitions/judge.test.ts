@@ -18,7 +18,7 @@ const write = (node: string, number: number, startMs: number, endMs: number, end
 const read = (node: string, number: number, startMs: number, endMs: number): Call => call('read', node, number, startMs, endMs)
 
 function wrong(calls: Call[], history: Partial<History> = {}): string[] {
-  return judge({ calls, follows: false, homes: HOMES, disturbances: [], faults: [], ...history }).violations.list
+  return judge({ calls, follows: false, homes: HOMES, disturbances: [], faults: [], starved: [], ...history }).violations.list
 }
 
 const SPLIT: Partial<History> = { follows: true, disturbances: [APART], faults: [FAULT] }
@@ -26,7 +26,7 @@ const SPLIT: Partial<History> = { follows: true, disturbances: [APART], faults: 
 describe('the judge of nodes that come and go', () => {
   it('finds nothing wrong where values are the latest, and counts what bound whom', () => {
     const calls = [read('b', 0, 0, 1), write('a', 1, 2, 3), read('b', 1, 4, 5), write('a', 2, 6, 8), read('b', 1, 7, 9), read('c', 2, 9, 10)]
-    const { violations, figures } = judge({ calls, follows: false, homes: HOMES, disturbances: [], faults: [] })
+    const { violations, figures } = judge({ calls, follows: false, homes: HOMES, disturbances: [], faults: [], starved: [] })
     expect(violations.list).to.deep.equal([])
     expect(figures).to.include({ calls: 6, acknowledged: 2, reads: 4, 'reads that a write binds': 3, failed: 0 })
   })
@@ -119,6 +119,9 @@ describe('the judge of nodes that come and go', () => {
     expect(wrong([write('a', 1, 90, 2400)], { faults: [stood] })).to.deep.equal([])
     expect(wrong([write('a', 1, 90, 2500)], { faults: [stood] })).to.have.lengthOf(1)
     expect(wrong([write('b', 1, 90, 2400)], { faults: [stood] })).to.have.lengthOf(1)
+    const starved = [{ node: 'a', fromMs: 500, toMs: 1000, lostMs: 450 }]
+    expect(wrong([write('a', 1, 0, 1900)], { starved })).to.deep.equal([])
+    for (const late of [write('a', 1, 0, 1951), write('b', 1, 0, 1900), write('a', 1, 1000, 2900)]) expect(wrong([late], { starved })).to.have.lengthOf(1)
   })
 
   it('finds a failure that has nothing to do with nodes', () => {

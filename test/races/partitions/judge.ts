@@ -10,6 +10,7 @@
  */
 import { Violations } from '../script.js'
 import type { Call } from './diary.js'
+import { lostMs, type Starved } from './starvation.js'
 import type { Disturbance, Fault } from './views.js'
 
 export interface History {
@@ -20,6 +21,7 @@ export interface History {
   readonly homes: Readonly<Record<string, string>>
   readonly disturbances: readonly Disturbance[]
   readonly faults: readonly Fault[]
+  readonly starved: readonly Starved[]
 }
 
 export interface Judgement {
@@ -100,12 +102,13 @@ function touches({ startMs, endMs }: Call, { fromMs, calmMs }: Disturbance): boo
   return startMs <= calmMs && endMs >= fromMs
 }
 
-/** How long after its deadline it was settled. Who died with it open need not have settled it, and who stood still had less time. */
-function lateness({ node, startMs, endMs, timeoutMs }: Call, { faults }: History): number {
+/** How long after its deadline it was settled. Who died with it open need not have settled it, and who stood still or had no core had less time. */
+function lateness({ node, startMs, endMs, timeoutMs }: Call, { faults, starved }: History): number {
   const own = faults.filter((fault) => fault.node === node)
   if (endMs === Infinity) return own.some(({ died, fromMs }) => died && fromMs >= startMs - CLOCK_MS && fromMs <= startMs + timeoutMs + LATE_MS) ? 0 : Infinity
   const stoodMs = own.filter(({ stood }) => stood).reduce((sum, { fromMs, healedMs }) => sum + Math.max(0, Math.min(endMs, healedMs) - Math.max(startMs, fromMs)), 0)
-  return Math.max(0, endMs - startMs - timeoutMs - stoodMs)
+  const late = Math.max(0, endMs - startMs - timeoutMs - stoodMs)
+  return late <= LATE_MS ? late : Math.max(0, late - lostMs(starved, startMs, endMs, node))
 }
 
 /** A process lives on for a moment after the moment that was noted for its end. */

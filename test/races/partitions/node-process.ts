@@ -8,11 +8,13 @@ import { tcp } from 'scatterhoard/bridge'
 import { randomOf } from '../script.js'
 import { Diary, nowMs, type Written } from './diary.js'
 import { keysOf, routerOf, writerOf, type NodeSetting, type Order, type Report } from './orders.js'
+import { watchStarvation } from './starvation.js'
 
 const SEEN_EVERY_MS = 10
 const LOOPS = 6
 const MAX_PAUSE_MS = 15
-const OPTIONS: CacheOptions = { shards: 1, memory: '8mb', limit: { policy: 'none' } }
+/** Little memory, so that all of it has been used soon and none of it looks like growth. */
+const OPTIONS: CacheOptions = { shards: 1, memory: '2mb', limit: { policy: 'none' }, mailbox: { bytes: '64kb' } }
 const TIMEOUTS_MS = [100, 300, 1000, 3000]
 
 const { name, names, addresses, routers, failureMs, diary: path, firstNumber, seed } = JSON.parse(process.argv[2]!) as NodeSetting
@@ -21,6 +23,7 @@ const tell = (report: Report): void => void process.send?.(report)
 const keys = routers.flatMap(keysOf)
 const caches = new Map<string, Cache<Written>>()
 
+watchStarvation((starved) => tell({ is: 'starved', ...starved }))
 const node = await startNode({
   name, shardThreads: 1, pool: { threads: 1 }, failureTimeout: failureMs, connectTimeout: 15_000,
   bridge: tcp({ listen: addresses[name]!, peers: addresses, secret: 'a secret of this test only' }),
@@ -50,7 +53,7 @@ const diary = new Diary(path)
 let halting = false
 let written = firstNumber
 
-/** One call after the other, until it is told to halt. Whatever it reads, it writes only these. */
+/** One call after the other, until it is told to halt. It reads all keys, and writes these. */
 async function loop(own: readonly string[]): Promise<void> {
   while (!halting) {
     const timeout = TIMEOUTS_MS[random(TIMEOUTS_MS.length)]!

@@ -24,6 +24,7 @@ export type Report =
   | { readonly is: 'failed'; readonly message: string }
   /** From now on it takes these others to be up; and for each router, these nodes to own keys. */
   | { readonly is: 'seen'; readonly atMs: number; readonly up: readonly string[]; readonly owners: readonly string[] }
+  | { readonly is: 'starved'; readonly fromMs: number; readonly toMs: number; readonly lostMs: number }
   | { readonly is: 'measured'; readonly residentBytes: number }
 
 /** The keys of the cache with that router. */

@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Machines } from './machines.js'
 import type { NodeSetting, Order, Report } from './orders.js'
+import type { Starved } from './starvation.js'
 import type { Seen } from './views.js'
 
 type ReportOf<K extends Report['is']> = Extract<Report, { is: K }>
@@ -19,8 +20,11 @@ export class NodeUnderLoad {
   readonly #waiting = new Set<() => void>()
   #dead = false
 
-  /** @param onSeen called with each change of what it sees */
-  constructor(machines: Machines, setting: NodeSetting, onSeen: (seen: Seen) => void) {
+  /**
+   * @param onSeen called with each change of what it sees
+   * @param onStarved called when it has had too little of the machine
+   */
+  constructor(machines: Machines, setting: NodeSetting, onSeen: (seen: Seen) => void, onStarved: (starved: Starved) => void) {
     this.name = setting.name
     const script = fileURLToPath(new URL('./node-process.js', import.meta.url))
     const words = [...machines.command(setting.name), process.execPath, ...process.execArgv, '--expose-gc', script, JSON.stringify(setting)]
@@ -35,6 +39,7 @@ export class NodeUnderLoad {
       this.#last.set(report.is, report)
       if (report.is === 'failed') this.failures.push(`node ${this.name}: ${report.message}`)
       if (report.is === 'seen') onSeen({ node: this.name, ...report })
+      if (report.is === 'starved') onStarved({ node: this.name, ...report })
       for (const check of [...this.#waiting]) check()
     })
   }
