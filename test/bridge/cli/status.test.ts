@@ -9,11 +9,9 @@ import type { NodeStatus } from '../../../bridge/peers/node-report.js'
 import { NodeProcess } from '../../actors/cluster/processes.js'
 import { makeCertificates } from '../transports/certificates.js'
 import { freePort } from '../free-port.js'
-import { NatsServer } from '../transports/nats-server.js'
-import { Command, run } from './command.js'
+import { run } from './command.js'
 
 const SECRET = 'a secret of all the nodes'
-const SMALL = ['--shard-threads', '1', '--memory', '4mb']
 
 describe('scatterhoard status', () => {
   let folder: string
@@ -72,23 +70,6 @@ describe('scatterhoard status', () => {
       expect(await node.peers()).to.deep.equal([])
     } finally {
       await node.stop()
-    }
-  })
-
-  it('finds a node by its name over NATS', async () => {
-    const server = await NatsServer.start()
-    const secret = { SCATTERHOARD_SECRET: SECRET }
-    const node = new Command(['node', '--name', 'a', '--nats', server.url, '--cache', 'users', ...SMALL], secret)
-    try {
-      await node.line('has started')
-      const status = await run(['status', '--nats', server.url, '--connect', 'a'], secret)
-      expect(status).to.deep.include({ code: 0, errors: '' })
-      expect(status.output).to.match(new RegExp(`^a +this one +\\d+ +nats at ${server.url}$`, 'm'))
-      node.signal('SIGTERM')
-      expect(await node.ended).to.deep.include({ code: 0, errors: '' })
-    } finally {
-      node.signal('SIGKILL')
-      await server.kill()
     }
   })
 
