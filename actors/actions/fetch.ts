@@ -143,7 +143,8 @@ function decodeBytes(bytes: Uint8Array): unknown {
 function fetchShared(caller: Caller, entry: EncodedEntry, loader: Loader): Promise<Uint8Array> {
   const name = entry.bytes.toString('latin1')
   let shared = caller.loads.get(name)
-  if (shared === undefined) {
+  if (shared !== undefined) shared = shared.catch((error: unknown) => (isLenderGone(error) ? fetchShared(caller, entry, loader) : Promise.reject(error as Error)))
+  else {
     shared = fetchOrLoad(caller, entry, loader).finally(() => caller.loads.delete(name))
     caller.loads.set(name, shared)
   }
@@ -166,11 +167,16 @@ async function fetchOrLoad(caller: Caller, entry: EncodedEntry, loader: Loader):
       reply = await caller.send(fetch, { timeout: DEADLINELESS_MS }) as FetchReply
     } catch (error) {
       // Nothing was changed by it, and the shard that takes over knows the load.
-      if (error instanceof CacheError && error.code === 'ERR_SHARD_CRASHED') continue
+      if ((error instanceof CacheError && error.code === 'ERR_SHARD_CRASHED') || isLenderGone(error)) continue
       throw error
     }
     return reply[0] === 'value' ? reply[1] : load(caller, entry, loader, reply[1])
   }
+}
+
+/** Whether somebody else's load has failed because the node is down that had lent its function: then another one is to load. */
+function isLenderGone(error: unknown): boolean {
+  return error instanceof CacheError && error.code === 'ERR_NODE_DOWN'
 }
 
 async function load(caller: Caller, entry: EncodedEntry, loader: Loader, number: number): Promise<Uint8Array> {

@@ -6,6 +6,7 @@ let loads = 0
 export const beside = defineFunctions('beside', import.meta.url, {
   /** Another text each time and on each thread. */
   load: (key: string) => `${key} ${process.hrtime.bigint()} ${++loads}`,
+  never: () => new Promise<string>(() => undefined),
   /** The value of a key if this node has it, or the code of the error. */
   see: (cache: Cache<unknown>, key: string) => {
     try {

@@ -1,5 +1,5 @@
 /** A node in a process of its own, over TCP, that does what it is told: `node-process.js NAME SECRET LISTEN PEERS`. */
-import { startNode, type Cache, type CacheOptions } from 'scatterhoard'
+import { registerFunction, startNode, type Cache, type CacheOptions } from 'scatterhoard'
 import { tcp } from 'scatterhoard/bridge'
 import { describeError } from '../../../runtime/errors.js'
 import { beside } from './cluster-functions.js'
@@ -7,6 +7,10 @@ import { beside } from './cluster-functions.js'
 export type Order =
   | { readonly do: 'start'; readonly cache: string; readonly options: CacheOptions }
   | { readonly do: 'call'; readonly name: string; readonly args: readonly unknown[] }
+  /** Registers a function that says that it was called, and never returns. */
+  | { readonly do: 'register'; readonly name: string }
+  /** Calls go to that cache from now on. */
+  | { readonly do: 'use'; readonly cache: string }
   | { readonly do: 'block'; readonly ms: number }
   | { readonly do: 'unref' | 'stop' }
 
@@ -22,6 +26,11 @@ async function carryOut(order: Order): Promise<unknown> {
     case 'start':
       cache = await node.startCache(order.cache, order.options)
       return cache.name
+    case 'register': return void registerFunction(order.name, () => {
+      process.send!({ id: -1 })
+      return new Promise(() => undefined)
+    })
+    case 'use': return void (cache = node.getCache(order.cache))
     case 'call': return (cache as unknown as Record<string, (...args: readonly unknown[]) => unknown>)[order.name]!(...order.args)
     case 'block': {
       process.send!({ id: -1 })
