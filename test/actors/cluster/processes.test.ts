@@ -13,6 +13,9 @@ const OTHERS = ['b', 'c', 'd', 'e'] as const
 const OPTIONS: CacheOptions = { nodes: NAMES, shards: 1, memory: '4mb', stats: true }
 const RING: CacheOptions = { ...OPTIONS, router: { name: 'ring', virtualNodes: 64 } }
 
+/** The first function that a node runs waits for its threads to start. */
+const PATIENT = { timeout: 20_000, functionTimeout: 20_000 }
+
 /** How long the main thread of a node is blocked: as long as is wanted with this variable. */
 const BLOCKED_MS = Number(process.env['BLOCKED_MS'] ?? 1500)
 
@@ -58,7 +61,7 @@ describe('a cache on five nodes, each in a process of its own', function () {
     }
     expect(await at('e').call('size')).to.equal(NAMES.length)
     expect(await at('d').call('getMany', NAMES.map((name) => own[name]![0]))).to.deep.equal(NAMES.map((name) => ({ key: own[name]![0] })))
-    const loaded = await Promise.all([cache.fetch(own['c']![1]!, 'beside.load'), ...OTHERS.map((other) => at(other).call('fetch', own['c']![1], 'beside.load'))])
+    const loaded = await Promise.all([cache.fetch(own['c']![1]!, 'beside.load', PATIENT), ...OTHERS.map((other) => at(other).call('fetch', own['c']![1], 'beside.load', PATIENT))])
     expect(new Set(loaded).size).to.equal(1)
     expect(await at('b').call('clear')).to.equal(NAMES.length + 1)
   })
@@ -72,7 +75,7 @@ describe('a cache on five nodes, each in a process of its own', function () {
     const over = released.then(() => (state.isOver = true))
     expect(await cache.put(key!, 'while blocked')).to.equal(true)
     expect(await at('c').call('get', key)).to.equal('while blocked')
-    expect(await cache.execute('beside.see', { args: [key!], node: 'b' })).to.equal('while blocked')
+    expect(await cache.execute('beside.see', { args: [key!], node: 'b', ...PATIENT })).to.equal('while blocked')
     expect(state.isOver).to.equal(false)
     // All the while.
     for (let count = 1; !state.isOver; count++) expect(await cache.incr(`{${key}}count`)).to.equal(count)
@@ -87,7 +90,7 @@ describe('a cache on five nodes, each in a process of its own', function () {
     at('e').call('fetch', key, 'lent.load', { functionTimeout: 30_000 }).catch(() => undefined)
     await begun
     // They wait for the load that is under way, with functions of their own.
-    const waiting = [cache.fetch(key!, 'beside.load', { timeout: 20_000 }), at('d').call('fetch', key, 'beside.load', { timeout: 20_000 }), at('c').call('fetch', key, 'beside.load', { timeout: 20_000 })]
+    const waiting = [cache.fetch(key!, 'beside.load', PATIENT), at('d').call('fetch', key, 'beside.load', PATIENT), at('c').call('fetch', key, 'beside.load', PATIENT)]
     // What they send later comes later.
     await Promise.all([cache.incr(own['a']![0]!), at('c').call('get', own['a']![0]), at('d').call('get', own['a']![0])])
     await at('e').kill()
