@@ -18,7 +18,7 @@ for (const file of files) {
     if (!existsSync(resolve(root, dirname(file), source))) wrong.push(`${file} leads to ${source}, which is not there`)
   }
 }
-for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/actions.md', 'dist/bundle/actors/index.js.map', 'actors/index.ts']) {
+for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs/actions.md', 'docs/three-machines.md', 'dist/bundle/actors/index.js.map', 'actors/index.ts']) {
   if (!files.includes(file)) wrong.push(`${file} is missing`)
 }
 for (const [name, target] of Object.entries(manifest.exports)) {
@@ -27,6 +27,9 @@ for (const [name, target] of Object.entries(manifest.exports)) {
     if (condition === 'scatterhoard-unbundled') continue
     if (!existsSync(join(root, file))) wrong.push(`the export ${name} leads to ${file}, which is not there`)
   }
+}
+for (const [name, file] of Object.entries(manifest.bin)) {
+  if (!files.includes(file.replace('./', ''))) wrong.push(`the command ${name} leads to ${file}, which is not there`)
 }
 for (const script of ['preinstall', 'install', 'postinstall', 'prepare']) {
   if (script in manifest.scripts) wrong.push(`the script ${script} would run at install`)

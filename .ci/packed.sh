@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root="$PWD"
 scratch="$(mktemp -d)"
-trap 'rm -rf "$scratch"' EXIT
+node=
+trap '[[ -z "$node" ]] || kill "$node" 2>/dev/null; rm -rf "$scratch"' EXIT
 project="$scratch/a separate project"
 mkdir "$project"
 
@@ -28,3 +29,15 @@ node "$root/.ci/installed.js" "$project/node_modules/scatterhoard"
 node_modules/.bin/tsc -p .
 # It ends by itself, or it has failed.
 timeout -k 5 60 node --enable-source-maps out/main.js
+
+# The command, as npx finds it.
+[[ "$(npx --no-install scatterhoard --version)" == "$(node -p 'require("scatterhoard/package.json").version')" ]]
+(umask 077 && openssl rand -base64 32 >secret)
+node_modules/.bin/scatterhoard node --name a --listen ./a.sock --cache users --memory 64mb --secret-file secret >node.log 2>&1 &
+node=$!
+timeout 30 bash -c 'until grep -q "has started" node.log; do sleep 0.1; done' || { cat node.log >&2; exit 1; }
+npx --no-install scatterhoard status --connect ./a.sock --secret-file secret | grep '^users '
+kill -TERM "$node"
+wait "$node"
+grep -x 'node a has stopped' node.log
+node=
