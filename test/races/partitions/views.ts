@@ -26,6 +26,7 @@ export interface Fault {
 /** A time in which nodes need not see the same. */
 export interface Disturbance {
   readonly fromMs: number
+  /** Until then the sides were apart: nobody of one met the other. */
   readonly mendedMs: number
   /** Since then all nodes have seen all nodes, and the same owners. */
   readonly calmMs: number
@@ -55,6 +56,9 @@ export function viewsOf(names: readonly string[], seen: readonly Seen[], faults:
   const together = (node: string): Record<string, string> => Object.fromEntries(names.map((name) => [name, name === node ? node : 'others']))
   const alone = Object.fromEntries(names.map((name) => [name, name]))
 
+  // When it began is not known, nor who found whom again meanwhile.
+  const unexpected = (fromMs: number, calmMs: number): Omit<Disturbance, 'sides'> => ({ fromMs: fromMs - 2 * failureMs, mendedMs: fromMs - 2 * failureMs, calmMs })
+
   let surprises = 0
   const disturbances: Disturbance[] = faults.map(({ node, fromMs, mendedMs, healedMs }) => {
     const quietMs = healedMs + quietAfterMs(failureMs)
@@ -62,12 +66,12 @@ export function viewsOf(names: readonly string[], seen: readonly Seen[], faults:
     const isSurprise = ({ node: by, atMs, up }: Seen): boolean => by !== node && atMs >= fromMs && atMs <= calmMs && names.some((name) => name !== node && name !== by && !up.includes(name))
     const surprised = seen.some(isSurprise)
     if (surprised) surprises++
-    return { fromMs: surprised ? fromMs - 2 * failureMs : fromMs, mendedMs, calmMs, sides: surprised ? alone : together(node) }
+    return surprised ? { ...unexpected(fromMs, calmMs), sides: alone } : { fromMs, mendedMs, calmMs, sides: together(node) }
   })
   for (const { fromMs, toMs } of unlike) {
     if (disturbances.some((known) => fromMs >= known.fromMs && toMs <= known.calmMs)) continue
     surprises++
-    disturbances.push({ fromMs: fromMs - 2 * failureMs, mendedMs: fromMs, calmMs: toMs, sides: alone })
+    disturbances.push({ ...unexpected(fromMs, toMs), sides: alone })
   }
   return {
     disturbances, surprises,
