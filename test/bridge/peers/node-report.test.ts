@@ -5,6 +5,8 @@ import { startNode } from '../../../actors/node.js'
 import { memory } from '../../../bridge/index.js'
 import type { Membership } from '../../../bridge/peers/membership.js'
 import { NodeReport } from '../../../bridge/peers/node-report.js'
+import { bad } from '../../actors/functions.js'
+import { rejected } from '../../actors/expectations.js'
 import type { Client } from '../../../runtime/client.js'
 import { decodeValue } from '../../../runtime/codec/value.js'
 
@@ -14,7 +16,7 @@ describe('the report of a node', () => {
   it('has the caches, the mailboxes and the tree', async () => {
     const node = await startNode({ name: 'a', shardThreads: 2, pool: { threads: 1 } })
     try {
-      const users = await node.startCache('users', { memory: '8mb' })
+      const users = await node.startCache('users', { memory: '8mb', functions: [bad], functionTimeout: '1m' })
       await users.putMany([['a', 1], ['b', 2], ['c', 3]])
       const report = new NodeReport({ client: callerOf(users).client, membership, bridge: memory().settings(), caches: () => Promise.resolve([users]), known: () => [] })
       const status = await report.make(5000)
@@ -33,6 +35,15 @@ describe('the report of a node', () => {
         { actor: `cache:users/shards/shard-${shard}`, messages: 0, bytes: 0, capacity: { messages: 65_536, bytes: 4 << 20 } }
       )))
       expect(status.process).to.include({ pid: process.pid })
+      const hung = users.getAndUpdate('ada', bad.hang)
+      hung.catch(() => undefined)
+      for (let each = 0; each < 5; each++) users.tell(['put', 'ada', each])
+      const { actor } = (await users.inspect('mailboxes')).find(({ outstanding }) => outstanding > 0)!
+      const full = (await report.make(5000)).mailboxes.find((mailbox) => mailbox.actor === actor)!
+      expect(full).to.include({ messages: 6, fullest: 6 })
+      expect(full.bytes).to.be.within(6 * 30, 6 * 200)
+      await node.kill(actor)
+      await rejected(hung, 'ERR_SHARD_CRASHED')
     } finally {
       await node.stop()
     }
