@@ -21,6 +21,7 @@ import type { Client } from '../../runtime/client.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { CacheError, errorCode, invalidArgument } from '../../runtime/errors.js'
 import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
+import { FreshLook } from './fresh-look.js'
 import type { LentFunctions } from './lent-functions.js'
 import { OpenTransactions } from './open-transactions.js'
 import type { Peer } from '../peers/peer.js'
@@ -40,7 +41,7 @@ export class PeerRequests {
   readonly #open = new OpenTransactions()
   readonly #directory: CacheDirectory
   readonly #scratch = new Scratch()
-  #refreshing: Promise<void> | undefined
+  readonly #refresh: FreshLook
 
   /** @param allow what the names of functions have to match that peers may call; `undefined`: every name */
   constructor(client: Client, allow: readonly NamePattern[] | undefined, checks: CacheChecks, lent: LentFunctions) {
@@ -50,6 +51,7 @@ export class PeerRequests {
     this.#allow = allow
     this.#checks = checks
     this.#directory = new CacheDirectory(client, false)
+    this.#refresh = new FreshLook(() => this.#directory.refresh())
   }
 
   /**
@@ -60,7 +62,7 @@ export class PeerRequests {
   async cacheNamed(name: string, isStarting: boolean): Promise<Cache<unknown>> {
     let cache = this.#directory.named(name)
     if (cache === undefined && (isStarting || this.#directory.isStale)) {
-      await this.#refresh()
+      await this.#refresh.look()
       cache = this.#directory.named(name)
     }
     if (cache === undefined) throw this.#noCache(name)
@@ -69,7 +71,7 @@ export class PeerRequests {
 
   /** All caches of this node. */
   async caches(): Promise<Cache<unknown>[]> {
-    await this.#refresh()
+    await this.#refresh.look()
     return this.#directory.handles()
   }
 
@@ -162,11 +164,6 @@ export class PeerRequests {
     this.#checks.heard(name, peer.name, fingerprint)
     this.onHeard(name, peer.name, fingerprint)
     return cache === undefined ? null : fingerprintOfCache(cache)
-  }
-
-  async #refresh(): Promise<void> {
-    this.#refreshing ??= this.#directory.refresh().finally(() => (this.#refreshing = undefined))
-    await this.#refreshing
   }
 
   #answer(peer: Peer, ticket: number, result: unknown): void {
