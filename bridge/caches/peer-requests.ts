@@ -21,7 +21,6 @@ import type { Client } from '../../runtime/client.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { CacheError, errorCode, invalidArgument } from '../../runtime/errors.js'
 import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
-import { FreshLook } from './fresh-look.js'
 import type { LentFunctions } from './lent-functions.js'
 import { OpenTransactions } from './open-transactions.js'
 import type { Peer } from '../peers/peer.js'
@@ -41,7 +40,7 @@ export class PeerRequests {
   readonly #open = new OpenTransactions()
   readonly #directory: CacheDirectory
   readonly #scratch = new Scratch()
-  readonly #refresh: FreshLook
+  #refreshing: Promise<void> | undefined
 
   /** @param allow what the names of functions have to match that peers may call; `undefined`: every name */
   constructor(client: Client, allow: readonly NamePattern[] | undefined, checks: CacheChecks, lent: LentFunctions) {
@@ -51,7 +50,6 @@ export class PeerRequests {
     this.#allow = allow
     this.#checks = checks
     this.#directory = new CacheDirectory(client, false)
-    this.#refresh = new FreshLook(() => this.#directory.refresh())
   }
 
   /**
@@ -62,7 +60,12 @@ export class PeerRequests {
   async cacheNamed(name: string, isStarting: boolean): Promise<Cache<unknown>> {
     let cache = this.#directory.named(name)
     if (cache === undefined && (isStarting || this.#directory.isStale)) {
-      await this.#refresh.look()
+      await this.#refresh()
+      cache = this.#directory.named(name)
+    }
+    // A look that was under way already may have begun before the cache was there; the next one has not.
+    if (cache === undefined && isStarting) {
+      await this.#refresh()
       cache = this.#directory.named(name)
     }
     if (cache === undefined) throw this.#noCache(name)
@@ -71,7 +74,7 @@ export class PeerRequests {
 
   /** All caches of this node. */
   async caches(): Promise<Cache<unknown>[]> {
-    await this.#refresh.look()
+    await this.#refresh()
     return this.#directory.handles()
   }
 
@@ -164,6 +167,11 @@ export class PeerRequests {
     this.#checks.heard(name, peer.name, fingerprint)
     this.onHeard(name, peer.name, fingerprint)
     return cache === undefined ? null : fingerprintOfCache(cache)
+  }
+
+  async #refresh(): Promise<void> {
+    this.#refreshing ??= this.#directory.refresh().finally(() => (this.#refreshing = undefined))
+    await this.#refreshing
   }
 
   #answer(peer: Peer, ticket: number, result: unknown): void {
