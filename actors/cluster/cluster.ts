@@ -93,7 +93,7 @@ export class Cluster {
   call(
     node: string, action: string, args: readonly unknown[], options: Readonly<Record<string, unknown>> | undefined, timeoutMs: number, signal: AbortSignal | undefined,
     { hops = 0, lent, transaction, written }: {
-      readonly hops?: number; readonly lent?: string | undefined; readonly transaction?: number | undefined; readonly written?: (bytes: Buffer) => void
+      readonly hops?: number; readonly lent?: string | undefined; readonly transaction?: number | undefined; readonly written?: ((bytes: Buffer) => void) | undefined
     } = {},
   ): Promise<unknown> {
     const { name, call } = this.#headOf(node, action)

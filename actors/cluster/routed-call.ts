@@ -21,7 +21,7 @@ export class RoutedCall {
   readonly cluster: Cluster
   readonly action: Action
   /** The positional arguments. */
-  readonly args: readonly unknown[]
+  readonly args: unknown[]
   readonly options: (CallOptions & Readonly<Record<string, unknown>>) | undefined
   /** How often it was sent on before. */
   readonly hops: number
@@ -39,7 +39,8 @@ export class RoutedCall {
     this.caller = caller
     this.cluster = cluster
     this.action = action
-    this.args = args.slice(0, action.arity).map((argument, index) => (index === 0 && action.many === true ? walked(argument) : argument))
+    const own = this.args = args.slice(0, action.arity)
+    if (action.many === true) own[0] = walked(own[0])
     this.options = args[action.arity] as CallOptions & Record<string, unknown>
   }
 
@@ -70,12 +71,10 @@ export class RoutedCall {
     caller.telling = false
     try {
       const timeoutMs = this.#timeoutMs
-      const untilMs = telling ? 0 : monotonicMs() + timeoutMs
-      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), timeoutMs, this.options?.signal, {
-        hops, lent: this.#lent, transaction: this.#transaction, ...hops === 0 && args === this.args && this.cluster.follows && { written: (bytes: Buffer) => void (this.#kept = bytes) },
-      })
+      const written = hops === 0 && args === this.args && this.cluster.follows ? (bytes: Buffer) => void (this.#kept = bytes) : undefined
+      const sent = this.cluster.call(node, action.name, this.#sendable(args), this.#ownOptions(without), timeoutMs, this.options?.signal, { hops, lent: this.#lent, transaction: this.#transaction, written })
       // What it was sent on for is for the node that it came from.
-      const result = action.answered === undefined || hops > 0 ? sent : sent.then((reply) => action.answered!(this, reply, untilMs))
+      const result = action.answered === undefined || hops > 0 ? sent : this.#answered(action.answered, sent, telling ? 0 : monotonicMs() + timeoutMs)
       if (!telling) return result
       result.catch(() => undefined)
       return true
@@ -91,7 +90,9 @@ export class RoutedCall {
   again(timeout: number): RoutedCall {
     const args = this.#kept === undefined ? this.args : argumentsOf(this.#kept)
     const missing = Array.from({ length: this.action.arity - args.length }, () => undefined)
-    return new RoutedCall(this.caller, this.cluster, this.action, [...args, ...missing, { ...this.options, timeout }], this.hops)
+    // What is about the whole cache takes as long as it takes.
+    const isBound = this.action.merge === undefined || this.options?.timeout !== undefined
+    return new RoutedCall(this.caller, this.cluster, this.action, [...args, ...missing, { ...this.options, ...isBound && { timeout } }], this.hops)
   }
 
   /** The same call as another action, which has more arguments. */
@@ -124,6 +125,10 @@ export class RoutedCall {
   ownerOf(key: unknown): string {
     this.caller.key(key)
     return this.cluster.ownerOf(this.caller)
+  }
+
+  async #answered(make: NonNullable<Action['answered']>, sent: Promise<unknown>, untilMs: number): Promise<unknown> {
+    return make(this, await sent, untilMs)
   }
 
   /** References travel as names. */

@@ -89,8 +89,13 @@ export class FollowedCaches {
 
   #askAll(): void {
     for (const [name, followed] of this.#followed) {
-      if (isGone(followed.cache)) this.forget(name)
-      else for (const node of this.#membership.up()) void this.#ask(followed, node)
+      if (isGone(followed.cache)) {
+        this.forget(name)
+        continue
+      }
+      // What failed before, or came when one was just ending.
+      this.#changeBehind(followed)
+      for (const node of this.#membership.up()) void this.#ask(followed, node)
     }
   }
 
@@ -109,10 +114,14 @@ export class FollowedCaches {
     if (others.has(node) === runs || (runs && !this.#membership.up().includes(node))) return
     if (runs) others.add(node)
     else others.delete(node)
-    if (this.#followed.get(cache.name) !== followed) return
+    if (this.#followed.get(cache.name) === followed) this.#changeBehind(followed)
+  }
+
+  /** Nobody waits for it. */
+  #changeBehind(followed: Followed): void {
     this.#change(followed).catch((error: unknown) => {
       // Of a cache that stops meanwhile there is nothing to drop.
-      if (!isGone(cache)) warnOfThrown(error)
+      if (!isGone(followed.cache)) warnOfThrown(error)
     })
   }
 

@@ -2,7 +2,6 @@ import { expect } from 'chai'
 import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
 import { memory } from 'scatterhoard/bridge'
 import { rejected, until } from '../expectations.js'
-import { inside } from '../transaction-functions.js'
 import { startTogether, type Together } from './nodes.js'
 
 const NAMES = ['a', 'b', 'c']
@@ -11,10 +10,10 @@ const KEYS = Array.from({ length: 300 }, (_, number) => `k${number}`)
 
 /** Waits until the nodes' handles agree that these nodes own the keys, and no others. */
 async function agreed(caches: readonly Cache<unknown>[], nodes: readonly string[]): Promise<void> {
-  await until(() => Promise.resolve(caches.every((cache) => {
+  await until(() => caches.every((cache) => {
     const owners = KEYS.map((key) => cache.nodeOf(key))
     return [...new Set(owners)].sort().join() === [...nodes].sort().join() && owners.join() === KEYS.map((key) => caches[0]!.nodeOf(key)).join()
-  })), `owners ${nodes.join()}`, 20_000)
+  }), `owners ${nodes.join()}`, 20_000)
 }
 
 describe('a cache on a ring', function () {
@@ -24,7 +23,7 @@ describe('a cache on a ring', function () {
   let caches: Cache<unknown>[]
 
   before(async () => {
-    together = await startTogether(NAMES, { functions: [inside] })
+    together = await startTogether(NAMES)
     caches = await together.start('ringed', RING)
     await agreed(caches, NAMES)
   })
@@ -50,7 +49,7 @@ describe('a cache on a ring', function () {
   })
 
   it('moves them back when it comes back, and what the others had of them is dropped', async () => {
-    again = await startNode({ name: 'c', shardThreads: 1, functions: [inside], failureTimeout: 1000, bridge: memory({ network: together.network }) })
+    again = await startNode({ name: 'c', shardThreads: 1, failureTimeout: 1000, bridge: memory({ network: together.network }) })
     const back = await again.startCache('ringed', { nodes: NAMES, ...RING })
     const all = [...caches.slice(0, 2), back]
     await agreed(all, NAMES)
@@ -72,38 +71,6 @@ describe('a cache on a ring', function () {
     await fourth.stop()
     await agreed(caches, NAMES)
     await late.stop()
-  })
-
-  it('carries calls out, one after the other, while a node comes, no longer runs the cache, and goes', async () => {
-    let running = true
-    const failures: unknown[] = []
-    const work = async (cache: Cache<unknown>, name: string): Promise<void> => {
-      for (let round = 0; running; round++) {
-        const key = `${name} ${round % 50}`
-        try {
-          await cache.put(key, round)
-          await cache.incr(`${key} count`)
-          await cache.getMany([key, `${key} count`, 'k1', 'k2', 'k3'])
-          await cache.transaction([key], 'inside.nothing')
-          await cache.size()
-        } catch (error) {
-          failures.push(error)
-        }
-      }
-    }
-    const working = caches.slice(0, 2).map((cache, index) => work(cache, NAMES[index]!))
-    const late = await startNode({ name: 'e', shardThreads: 1, functions: [inside], bridge: memory({ network: together.network }) })
-    try {
-      const more = await late.startCache('ringed', { nodes: [...NAMES, 'e'], ...RING })
-      await agreed([...caches, more], [...NAMES, 'e'])
-      await more.stop()
-      await agreed(caches, NAMES)
-    } finally {
-      running = false
-      await Promise.all(working)
-      await late.stop()
-    }
-    expect(failures).to.deep.equal([])
   })
 
   it('makes a write again as it was, and not one that a later call for its key may have passed', async () => {
