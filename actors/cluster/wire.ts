@@ -19,6 +19,7 @@
  * description of an error.
  */
 import { Scratch } from '../../runtime/codec/scratch.js'
+import { TAG } from '../../runtime/codec/tags.js'
 import { decodeValue, encodeValue } from '../../runtime/codec/value.js'
 import { CacheError, describeError } from '../../runtime/errors.js'
 import type { Fingerprint } from './cluster-options.js'
@@ -117,12 +118,21 @@ function writeKind(kind: number, into: Scratch): void {
   into.bytes[into.end++] = kind
 }
 
+/**
+ * What a node has encoded for another one's bridge. Only values out of a table are ever compressed: a megabyte that could be hundreds of them
+ * is refused here, before anything is made of it.
+ */
+export function decodePlain(bytes: Buffer, start: number, end: number): unknown {
+  if (bytes[start] === TAG.compressed) throw malformed()
+  return decodeValue(bytes, start, end)
+}
+
 /** Reads a request of a peer. Throws `ERR_FRAME` for anything else. */
 export function readRequest(bytes: Buffer, start: number, end: number): NodeRequest {
   const kind = start < end ? bytes[start] : undefined
   if (kind === KIND.call) return readCall(bytes, start, end)
   if (kind !== KIND.run && kind !== KIND.check) throw malformed()
-  const request = decodeValue(bytes, start + 1, end)
+  const request = decodePlain(bytes, start + 1, end)
   if (!Array.isArray(request) || typeof request[0] !== 'string') throw malformed()
   const [cache, second, args, limitMs, purpose] = request as [string, ...unknown[]]
   if (kind === KIND.run && request.length === 5 && typeof second === 'string' && Array.isArray(args) && typeof limitMs === 'number' && limitMs > 0 && isPurpose(purpose)) {
@@ -159,7 +169,7 @@ function readCall(bytes: Buffer, start: number, end: number): NodeRequest {
     if (from > end) throw malformed()
     at = from + bytes.readUInt32LE(at)
     if (at > end) throw malformed()
-    const part = decodeValue(bytes, from, at)
+    const part = decodePlain(bytes, from, at)
     if (index < count) args.push(part)
     else options = part
   }

@@ -5,10 +5,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { callerOf, type Cache } from '../../actors/cache.js'
 import { fingerprintOf, firstDifference, type Fingerprint, type Quorum } from '../../actors/cluster/cluster-options.js'
-import { ANSWER, writeCheck, type CheckReply } from '../../actors/cluster/wire.js'
+import { ANSWER, decodePlain, writeCheck, type CheckReply } from '../../actors/cluster/wire.js'
 import { monotonicMs } from '../../runtime/clock.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
-import { decodeValue } from '../../runtime/codec/value.js'
 import { CacheError, errorCode, reviveError, type ErrorDescription } from '../../runtime/errors.js'
 import type { Membership } from '../peers/membership.js'
 
@@ -87,7 +86,7 @@ export class CacheChecks {
     const scratch = new Scratch(256)
     writeCheck(cache, own, scratch)
     const answer = await peer.request(scratch.bytes.subarray(0, scratch.end), leftMs)
-    const reply = decodeValue(answer, 1, answer.length)
+    const reply = decodePlain(answer, 1, answer.length)
     if (answer[0] === ANSWER.value && (reply === null || typeof reply === 'object')) return reply as CheckReply
     throw new CacheError('ERR_FRAME', `node '${node}' could not say whether it runs the cache '${cache}'`, { node, cause: isError(answer) ? reviveError(reply as ErrorDescription) : undefined })
   }

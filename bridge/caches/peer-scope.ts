@@ -4,7 +4,7 @@
  */
 import { callerOf, type Cache } from '../../actors/cache.js'
 import type { CallScope, PeerFunction } from '../../actors/call-scope.js'
-import { ANSWER, writeRun, type RemoteRun, type RunReply } from '../../actors/cluster/wire.js'
+import { ANSWER, decodePlain, writeRun, type RemoteRun, type RunReply } from '../../actors/cluster/wire.js'
 import { commit, ignore } from '../../actors/commit.js'
 import type { FunctionTask } from '../../actors/function-call.js'
 import { giveTo } from '../../actors/gifts.js'
@@ -12,7 +12,6 @@ import type { LoadTicket } from '../../actors/load.js'
 import type { Transaction } from '../../actors/transaction-handle.js'
 import { decodeKey } from '../../runtime/codec/key.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
-import { decodeValue } from '../../runtime/codec/value.js'
 import { CacheError, reviveError, type ErrorDescription } from '../../runtime/errors.js'
 import type { OpenTransactions } from './open-transactions.js'
 import type { Peer } from '../peers/peer.js'
@@ -59,7 +58,7 @@ async function run(peer: Peer, cache: Cache<unknown>, task: FunctionTask, given:
   const further = own as unknown[]
   const answer = gift?.what === 'transaction' ? await open.during(peer, given as Transaction<unknown>, (transaction) => ask(further, { transaction }))
     : await ask(gift?.place === 'first' ? [given, ...further] : further, gift?.what === 'load' ? { load: (gift.data as LoadTicket).key } : null)
-  const reply = decodeValue(answer, 1, answer.length)
+  const reply = decodePlain(answer, 1, answer.length)
   if (answer[0] === ANSWER.error) throw reviveError(reply as ErrorDescription)
   const [kind, expireMs, value] = reply as RunReply // what `PeerRequests` answers
   if (kind === 'ignore') return ignore(value)

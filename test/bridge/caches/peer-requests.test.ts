@@ -5,7 +5,7 @@ import { ANSWER, callHead, writeCall, writeRun, type RemoteCall } from '../../..
 import type { Membership } from '../../../bridge/peers/membership.js'
 import { createMembership } from '../../../bridge/transports/transports.js'
 import { Scratch } from '../../../runtime/codec/scratch.js'
-import { decodeValue, encodeValue } from '../../../runtime/codec/value.js'
+import { compressValue, decodeValue, encodeValue } from '../../../runtime/codec/value.js'
 import type { ErrorDescription } from '../../../runtime/errors.js'
 
 /** A peer that knows the secret, and sends what it likes. */
@@ -82,6 +82,21 @@ describe('requests of a peer', () => {
       expect(await send(changed)).to.satisfy((answer: unknown) => answer === undefined || (typeof answer === 'string' && /^as it was$|^ERR_/.test(answer)))
     }
     expect(await send(whole)).to.equal('as it was')
+  })
+
+  it('with compressed arguments are refused before anything is made of them: a megabyte could be hundreds', async () => {
+    const scratch = new Scratch()
+    encodeValue('x'.repeat(1 << 26), scratch)
+    compressValue(scratch, 0)
+    const bomb = Buffer.from(scratch.bytes.subarray(0, scratch.end))
+    const [call, placeholder] = [written({ action: 'put', args: ['other', 'a value'] }), encoded('a value')]
+    const at = call.indexOf(placeholder)
+    const length = Buffer.alloc(4)
+    length.writeUInt32LE(bomb.length)
+    const armed = Buffer.concat([call.subarray(0, at - 4), length, bomb, call.subarray(at + placeholder.length)])
+    for (const bytes of [armed, ...[2, 3].map((kind) => Buffer.concat([Buffer.of(kind), bomb]))]) expect(await send(bytes)).to.equal('ERR_FRAME')
+    expect(await send(call)).to.equal(true)
+    expect(await cache.del('other')).to.equal(true)
   })
 
   it('for what is not for other nodes are refused', async () => {
