@@ -26,7 +26,7 @@ import { MemoryWatch } from './memory-watch.js'
 import { exchange, mutate, type Random } from './mutations.js'
 import { envelopesIn, framesIn, recordSession, type RecordedSession } from './recorded-session.js'
 import { randomOf, runScript, Violations, type Outcome } from './script.js'
-import { callHonestly, Target } from './target.js'
+import { callHonestly, CONNECT_TIMEOUT_MS, Target } from './target.js'
 
 export interface PortFuzz extends Record<string, number> {
   seconds: number
@@ -198,6 +198,7 @@ class Fuzzer {
 
   /** A true handshake, and then frames whose seals are right. Behind them comes a request that has to be answered, if the session goes on. */
   async #asPeer(number: number, player: string, random: Random): Promise<string> {
+    const begin = performance.now()
     const connection = await this.#connect()
     let how = 'open'
     let own: Link | undefined
@@ -209,8 +210,10 @@ class Fuzzer {
       own = new Link(connection, this.#setting(player, 'initiator', random), PATIENCE_MS, realTimers, {
         claimed: () => undefined,
         failed: (_, error) => {
-          this.#violations.add(`case ${number}: a true handshake failed: ${error.message}`)
-          end('not let in')
+          // A machine without a core to spare can be too slow for the time that the target gives.
+          const isLate = performance.now() - begin >= CONNECT_TIMEOUT_MS * 0.9
+          this.#violations.check(isLate, () => `case ${number}: a true handshake failed: ${error.message}`)
+          end(isLate ? 'too late' : 'not let in')
         },
         agreed: (link, { verdict }) => {
           if (verdict !== VERDICT.accepted) return end('not accepted')

@@ -6,6 +6,7 @@ import { startNode } from 'scatterhoard'
 import { tcp } from 'scatterhoard/bridge'
 import { beside } from '../actors/cluster/cluster-functions.js'
 import { keysOf } from '../actors/cluster/nodes.js'
+import { CONNECT_TIMEOUT_MS } from './target.js'
 
 export interface TargetSetting {
   readonly secret: string
@@ -25,7 +26,6 @@ export interface TargetReport {
   readonly late: number
 }
 
-export const CONNECT_TIMEOUT_MS = 1000
 const CALL_MS = 300
 const LATE_MS = 5000
 

@@ -52,6 +52,9 @@ export class Target {
   }
 }
 
+/** What the target gives a handshake. */
+export const CONNECT_TIMEOUT_MS = 1000
+
 /** How long an honest peer waits for an answer. */
 const HONEST_MS = 5000
 
