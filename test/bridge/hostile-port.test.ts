@@ -163,12 +163,12 @@ describe('the port of a node in a process of its own', function () {
   })
 
   it('gets recorded sessions that were changed, as a stranger\'s, a peer\'s and a called node\'s, and an honest peer is answered right all the while', async () => {
-    expectNone(await portFuzz({ seconds: 10, seed: 2, cases: 80, first: 0 }))
+    expectNone(await portFuzz({ seconds: 10, seed: 2, cases: 24, first: 0 }))
   })
 
   it('gets connections by the hundred that come to nothing: the node is about as large as before, and an honest peer is answered', async () => {
     // How long that takes belongs to a quiet machine.
-    expectNone(await hostileConnections({ connections: 400, atOnce: 200, quietSeconds: 0.3, factor: Infinity }))
+    expectNone(await hostileConnections({ connections: 300, atOnce: 200, quietSeconds: 0.2, factor: Infinity }))
   })
 })
 
