@@ -34,6 +34,8 @@ export class Cluster {
   readonly #key = new RoutingKey()
   readonly #view: ViewReader | undefined
   #router: Router | undefined
+  /** Those that the router was told last. */
+  #followed: readonly string[] | undefined
   /** By node and action: the node's name, and how a call begins. */
   readonly #heads = new Map<string, Map<string, { readonly name: Buffer; readonly call: Buffer }>>()
   /** Where calls are encoded, unless one is being encoded whose arguments call the cache. */
@@ -63,16 +65,24 @@ export class Cluster {
 
   /** The nodes to ask about the whole cache: this one first. */
   get nodes(): readonly string[] {
-    const all = this.follows ? this.#view?.nodes() ?? this.config.nodes : this.config.nodes
+    this.#keepUp()
+    const all = this.#followed ?? this.config.nodes
     return [this.self, ...all.filter((node) => node !== this.self)]
   }
 
   /** The node that owns the key. */
   ownerOf({ scratch, keyStart = 0, keyEnd }: EncodedKey): string {
-    if (this.#view?.hasMoved === true && this.follows) this.#router!.update!(this.#view.nodes() ?? this.config.nodes)
+    this.#keepUp()
     const owner = this.#router!.owner(this.#key.of(scratch.bytes, keyStart, keyEnd))
     if (owner === undefined) throw new CacheError('ERR_NODE_DOWN', `no node owns the key: the router of cache '${this.#cache}' has none to choose`)
     return owner
+  }
+
+  /** Reads the nodes that run the cache where the router follows them. What is read once is no change any more: the router hears of it at once. */
+  #keepUp(): void {
+    if (this.#view?.hasMoved !== true || !this.follows) return
+    this.#followed = this.#view.nodes()
+    this.#router!.update!(this.#followed ?? this.config.nodes)
   }
 
   owns(key: EncodedKey): boolean {

@@ -2,15 +2,19 @@ import { expect } from 'chai'
 import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
 import { memory } from 'scatterhoard/bridge'
 import { rejected, until } from '../expectations.js'
+import { inside } from '../transaction-functions.js'
 import { startTogether, type Together } from './nodes.js'
 
 const NAMES = ['a', 'b', 'c']
 const RING: CacheOptions = { router: { name: 'ring', virtualNodes: 64 }, shards: 1, memory: '4mb' }
 const KEYS = Array.from({ length: 300 }, (_, number) => `k${number}`)
 
+/** As long as it may take where cores are few. */
+const PATIENT = { timeout: 20_000 }
+
 /** Waits until the nodes' handles agree that these nodes own the keys, and no others. */
-async function agreed(caches: readonly Cache<unknown>[], nodes: readonly string[]): Promise<void> {
-  await until(() => caches.every((cache) => {
+async function agreed(caches: readonly Cache<unknown>[], nodes: readonly string[], meanwhile = async (): Promise<void> => undefined): Promise<void> {
+  await until(async () => await meanwhile() === undefined && caches.every((cache) => {
     const owners = KEYS.map((key) => cache.nodeOf(key))
     return [...new Set(owners)].sort().join() === [...nodes].sort().join() && owners.join() === KEYS.map((key) => caches[0]!.nodeOf(key)).join()
   }), `owners ${nodes.join()}`, 20_000)
@@ -23,7 +27,7 @@ describe('a cache on a ring', function () {
   let caches: Cache<unknown>[]
 
   before(async () => {
-    together = await startTogether(NAMES)
+    together = await startTogether(NAMES, { functions: [inside] })
     caches = await together.start('ringed', RING)
     await agreed(caches, NAMES)
   })
@@ -49,7 +53,7 @@ describe('a cache on a ring', function () {
   })
 
   it('moves them back when it comes back, and what the others had of them is dropped', async () => {
-    again = await startNode({ name: 'c', shardThreads: 1, failureTimeout: 1000, bridge: memory({ network: together.network }) })
+    again = await startNode({ name: 'c', shardThreads: 1, functions: [inside], failureTimeout: 1000, bridge: memory({ network: together.network }) })
     const back = await again.startCache('ringed', { nodes: NAMES, ...RING })
     const all = [...caches.slice(0, 2), back]
     await agreed(all, NAMES)
@@ -70,6 +74,26 @@ describe('a cache on a ring', function () {
     expect(await fourth.getMany(KEYS)).to.deep.equal(KEYS.map((key) => `later ${key}`))
     await fourth.stop()
     await agreed(caches, NAMES)
+    await late.stop()
+  })
+
+  it('carries calls out, one after the other, while a node comes, no longer runs the cache, and goes', async () => {
+    let round = 0
+    const work = async (): Promise<void> => {
+      for (const [index, cache] of caches.slice(0, 2).entries()) {
+        const key = `${NAMES[index]} ${++round}`
+        expect(await cache.put(key, round, PATIENT)).to.equal(true)
+        expect(await cache.getMany(['k1', 'k2', 'k3', key], PATIENT)).to.have.lengthOf(4)
+        await cache.transaction([key], 'inside.nothing', PATIENT)
+        expect(await cache.size(PATIENT)).to.be.above(0)
+      }
+    }
+    const late = await startNode({ name: 'e', shardThreads: 1, functions: [inside], bridge: memory({ network: together.network }) })
+    const more = await late.startCache('ringed', { nodes: [...NAMES, 'e'], ...RING })
+    await agreed([...caches, more], [...NAMES, 'e'], work)
+    const stopped = more.stop()
+    await agreed(caches, NAMES, work)
+    await stopped
     await late.stop()
   })
 
