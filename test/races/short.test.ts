@@ -64,8 +64,8 @@ describe('under fire, a cache', function () {
     expectNone(await dumpSpeed({ entries: 30_000, dumpRate: 0, loadRate: 0, extraMb: 0 }))
   })
 
-  it('reads nothing wrong, keeps its deadlines and finds together again on nodes that are killed, stopped and cut off one way', async function () {
+  it('reads nothing wrong, keeps its deadlines and finds together again on nodes that are killed and cut off one way', async function () {
     this.timeout(120_000)
-    expectNone(await partitions({ fault: 'kill,stop,one-way', times: 1, router: 'both', nodes: 3, namespaces: 1, failure: 400, seed: 9 }))
+    expectNone(await partitions({ fault: 'kill,one-way', times: 1, router: 'both', nodes: 3, namespaces: 1, failure: 400, seed: 9 }))
   })
 })
