@@ -99,15 +99,14 @@ export class Outstanding {
     if (settle !== undefined) settleWith(settle, this.#failure(why))
   }
 
-  /** Gives up what is past its deadline. What came after `sentOrder` was never sent. */
-  sweep(nowMs: number, sentOrder: number): void {
+  /** Gives up what is past its deadline. What was not sent yet lies in the outbox, and will be: it is unknown what becomes of it. */
+  sweep(nowMs: number): void {
     if (this.count === 0) return
     for (let slot = 0; slot < this.#settles.length; slot++) {
       const settle = this.#settles[slot]
       if (settle === undefined || this.#deadlinesMs[slot]! > nowMs) continue
       this.#settles[slot] = undefined
-      const outcome = this.#orders[slot]! <= sentOrder ? 'unknown' : 'none'
-      settleWith(settle, new CacheError('ERR_TIMEOUT', `no reply from node '${this.#peer}' before the deadline`, { node: this.#peer, outcome }))
+      settleWith(settle, new CacheError('ERR_TIMEOUT', `no reply from node '${this.#peer}' before the deadline`, { node: this.#peer, outcome: 'unknown' }))
     }
   }
 

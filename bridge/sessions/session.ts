@@ -132,7 +132,7 @@ export class Session {
 
   /** Gives up what is past its deadline. To be called every few milliseconds. */
   sweep(): void {
-    this.#outstanding.sweep(this.#timers.now(), this.#outbox.sentOrder)
+    this.#outstanding.sweep(this.#timers.now())
   }
 
   /** Counts the time without a sign of the peer, and gives one. To be called `TICKS_OF_SILENCE` times in the failure timeout. */

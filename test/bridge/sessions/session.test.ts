@@ -69,8 +69,8 @@ describe('a session', () => {
     expect(a.ends).to.deep.equal([])
   })
 
-  it('gives a request up that was never sent with outcome none', async () => {
-    const { a, pipes, timers } = await sessionPair()
+  it('gives a request up that still waits to be sent with outcome unknown, because it will be sent', async () => {
+    const { a, b, pipes, timers } = await sessionPair()
     pipes[0].writable = false
     const stuck = a.ask('stuck', 500)!
     await settle()
@@ -79,7 +79,10 @@ describe('a session', () => {
     timers.jump(501)
     a.session.sweep()
     expect((await rejected(stuck, 'ERR_TIMEOUT')).outcome).to.equal('unknown')
-    expect((await rejected(unsent, 'ERR_TIMEOUT')).outcome).to.equal('none')
+    expect((await rejected(unsent, 'ERR_TIMEOUT')).outcome).to.equal('unknown')
+    pipes[0].drain()
+    await settle()
+    expect(b.requests.map(({ bytes }) => bytes.toString())).to.include('unsent')
   })
 
   it('tells the peer of a request that nobody answered, so that its credit comes back', async () => {
