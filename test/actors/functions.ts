@@ -94,7 +94,11 @@ registerClass('test.Slow', Slow, {
 
 export const bad = defineFunctions('bad', import.meta.url, {
   fail: (_value: unknown, kind: string) => { throw THROWN[kind]!() },
-  hang: (_value: unknown): number => { for (;;); },
+  /** Says on the channel that it has begun, if it is given one. */
+  hang: (_value: unknown, channel?: string): number => {
+    if (channel !== undefined) new BroadcastChannel(channel).postMessage('begun')
+    for (;;);
+  },
   exit: (_value: unknown, code: number): number => process.exit(code),
   fill: (_value: unknown): number => { const all: unknown[] = []; for (;;) all.push(new Array(10_000).fill(0).map((_, index) => ({ index }))) },
   later: async (value: number | undefined) => (value ?? 0) + 1,

@@ -38,8 +38,13 @@ describe('the report of a node', () => {
         { actor: `cache:users/shards/shard-${shard}`, messages: 0, bytes: 0, capacity: { messages: 65_536, bytes: 4 << 20 } }
       )))
       expect(status.process).to.include({ pid: process.pid })
-      const hung = users.getAndUpdate('ada', bad.hang)
+      const channel = new BroadcastChannel('node-report')
+      const begun = new Promise<unknown>((resolve) => (channel.onmessage = resolve))
+      const hung = users.getAndUpdate('ada', bad.hang, { args: ['node-report'] })
       hung.catch(() => undefined)
+      // Killed before it has begun, it would hang the next one of the shard.
+      await begun
+      channel.close()
       for (let each = 0; each < 5; each++) users.tell(['put', 'ada', each])
       const { actor } = (await users.inspect('mailboxes')).find(({ outstanding }) => outstanding > 0)!
       let full = status.mailboxes[0]!
