@@ -1,12 +1,15 @@
 import { expect } from 'chai'
 import { registerFunction, startNode, type Cache, type CacheNode } from 'scatterhoard'
 import { memory, memoryNetwork } from 'scatterhoard/bridge'
+import { callerOf } from '../../../actors/cache.js'
 import { ANSWER, callHead, writeCall, writeRun, type RemoteCall } from '../../../actors/cluster/wire.js'
+import { PeerRequests } from '../../../bridge/caches/peer-requests.js'
 import type { Membership } from '../../../bridge/peers/membership.js'
 import { createMembership } from '../../../bridge/transports/transports.js'
 import { Scratch } from '../../../runtime/codec/scratch.js'
 import { compressValue, decodeValue, encodeValue } from '../../../runtime/codec/value.js'
 import type { ErrorDescription } from '../../../runtime/errors.js'
+import { bad } from '../../actors/functions.js'
 
 /** A peer that knows the secret, and sends what it likes. */
 describe('requests of a peer', () => {
@@ -17,7 +20,7 @@ describe('requests of a peer', () => {
   before(async () => {
     const network = memoryNetwork()
     node = await startNode({ name: 'node', shardThreads: 1, pool: { threads: 1 }, bridge: memory({ network }) })
-    cache = await node.startCache('served', { nodes: ['node', 'peer'], startWith: 'any', shards: 1, memory: '1mb', router: 'local' })
+    cache = await node.startCache('served', { nodes: ['node', 'peer'], startWith: 'any', shards: 1, memory: '1mb', router: 'local', functions: [bad], functionTimeout: 100 })
     await node.startCache('alone', { shards: 1, memory: '1mb' })
     peer = createMembership(memory({ network }).settings(), {
       name: 'peer', failureTimeoutMs: 5000, connectTimeoutMs: 5000, handlers: { event: () => undefined, note: () => undefined, request: () => undefined },
@@ -140,5 +143,36 @@ describe('requests of a peer', () => {
     }
     registered.unregister()
     expect(ran).to.equal(0)
+  })
+
+  it('that run functions of the cache which hang, exit their thread, throw or answer what cannot be sent end with that, and the next one is answered', async () => {
+    const ends: [name: string, args: unknown[], code: string][] = [
+      ['bad.hang', [], 'ERR_FUNCTION_TIMEOUT'], ['bad.exit', [1], 'ERR_SHARD_CRASHED'], ['bad.fail', ['undefined'], 'ERR_FUNCTION_FAILED'],
+      ['bad.closure', [], 'ERR_UNSUPPORTED_VALUE'], ['bad.hangLater', ['getter'], 'ERR_FUNCTION_TIMEOUT'],
+    ]
+    for (const [name, args, code] of ends) {
+      expect(await call({ action: 'getAndUpdate', args: ['kept', name], options: { args } }), name).to.equal(code)
+      expect(await call({})).to.equal('as it was')
+    }
+  })
+
+  it('find a cache that has just started, though a look at all caches was under way that began before', async () => {
+    const { client } = callerOf(cache)
+    const requests = new PeerRequests(client, undefined, {} as never, {} as never)
+    const control = client.control.bind(client)
+    let release = (): void => undefined
+    client.control = async <T>(...call: Parameters<typeof control>): Promise<T> => {
+      const seen = await control<T>(...call)
+      await new Promise<void>((resolve) => (release = resolve))
+      return seen
+    }
+    const early = requests.caches()
+    client.control = control
+    const late = await node.startCache('late', { shards: 1, memory: '1mb' })
+    const found = requests.cacheNamed('late', true)
+    release()
+    expect((await early).map(({ name }) => name)).to.include('served').and.not.include('late')
+    expect((await found).name).to.equal('late')
+    await late.stop()
   })
 })
