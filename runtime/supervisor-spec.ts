@@ -4,7 +4,7 @@
  * `supervisor` builds a spec from options as users write them; `checkSupervisorSpec` and `checkChildSpec` check one that comes from
  * elsewhere. Both refuse with `ERR_INVALID_OPTION`.
  */
-import { parseDuration, type Duration } from './duration.js'
+import { parseDuration, positiveDuration, type Duration } from './duration.js'
 import { inside, invalidOption, numberWithin, oneOf, ownOptions } from './option-checks.js'
 
 export const STRATEGIES = ['one_for_one', 'one_for_all', 'rest_for_one'] as const
@@ -58,11 +58,11 @@ export type ChildSpec = SupervisorSpec | ActorSpec
 export interface BackoffOptions {
   /** The delay of the first restart. Default 0. */
   first?: Duration
-  /** The delay of the second. Default 50 ms. */
+  /** The delay of the second. Default 50 ms, or `max` if that is shorter. */
   then?: Duration
   /** By how much each further delay is longer, at least 1. Default 2. */
   factor?: number
-  /** No delay is longer. Default 5 s. */
+  /** No delay is longer: neither `first` nor `then` may be. Default 5 s, or the longer of them. */
   max?: Duration
   /** Up to this fraction of a delay is taken off at random. Default 0.2. */
   jitter?: number
@@ -127,19 +127,28 @@ const RESET_AFTER_MS = 10_000
 /** Reads `{ maxRestarts, within, backoff }` with their defaults; `where` is the option that holds them. */
 export function readSupervision(options: unknown, where: string, resetAfterMs = RESET_AFTER_MS): Pick<SupervisorSpec, 'maxRestarts' | 'withinMs' | 'backoff'> {
   const { maxRestarts = 20, within = 10_000, backoff = {} } = ownOptions(options, SUPERVISION_NAMES, where)
-  const inBackoff = inside(where, 'backoff')
-  const { first = 0, then = 50, factor = 2, max = 5000, jitter = 0.2, resetAfter = resetAfterMs } = ownOptions(backoff, BACKOFF_NAMES, inBackoff)
   return {
     maxRestarts: numberWithin(maxRestarts, 0, Number.MAX_SAFE_INTEGER, inside(where, 'maxRestarts'), true),
-    withinMs: parseDuration(within, inside(where, 'within')),
-    backoff: {
-      firstMs: parseDuration(first, inside(inBackoff, 'first')),
-      thenMs: parseDuration(then, inside(inBackoff, 'then')),
-      factor: numberWithin(factor, 1, Number.MAX_VALUE, inside(inBackoff, 'factor')),
-      maxMs: parseDuration(max, inside(inBackoff, 'max')),
-      jitter: numberWithin(jitter, 0, 1, inside(inBackoff, 'jitter')),
-      resetAfterMs: parseDuration(resetAfter, inside(inBackoff, 'resetAfter')),
-    },
+    withinMs: positiveDuration(within, inside(where, 'within')),
+    backoff: readBackoff(backoff, inside(where, 'backoff'), resetAfterMs),
+  }
+}
+
+/** Delays longer than `max` are refused; defaults give way to what is set. */
+function readBackoff(options: unknown, where: string, resetAfterDefaultMs: number): Backoff {
+  const { first = 0, then, factor = 2, max, jitter = 0.2, resetAfter = resetAfterDefaultMs } = ownOptions(options, BACKOFF_NAMES, where)
+  const firstMs = parseDuration(first, inside(where, 'first'))
+  const givenThenMs = then === undefined ? undefined : parseDuration(then, inside(where, 'then'))
+  const maxMs = max === undefined ? Math.max(5000, firstMs, givenThenMs ?? 0) : parseDuration(max, inside(where, 'max'))
+  const thenMs = givenThenMs ?? Math.min(50, maxMs)
+  const allowed = `a duration up to ${inside(where, 'max')}, which is ${maxMs} ms`
+  if (firstMs > maxMs) throw invalidOption(inside(where, 'first'), first, allowed)
+  if (thenMs > maxMs) throw invalidOption(inside(where, 'then'), then, allowed)
+  return {
+    firstMs, thenMs, maxMs,
+    factor: numberWithin(factor, 1, Number.MAX_VALUE, inside(where, 'factor')),
+    jitter: numberWithin(jitter, 0, 1, inside(where, 'jitter')),
+    resetAfterMs: parseDuration(resetAfter, inside(where, 'resetAfter')),
   }
 }
 

@@ -35,13 +35,20 @@ describe('supervisor specs', () => {
     expect(checkSupervisorSpec(structuredClone(spec))).to.deep.equal(spec)
   })
 
+  it('lets defaults of delays give way to what is set', () => {
+    expect(supervisor({ id: 'a', backoff: { max: 10 } }).backoff).to.include({ firstMs: 0, thenMs: 10, maxMs: 10 })
+    expect(supervisor({ id: 'a', backoff: { first: '6s' } }).backoff).to.include({ firstMs: 6000, thenMs: 50, maxMs: 6000 })
+    expect(supervisor({ id: 'a', backoff: { then: '7s', first: '6s' } }).backoff).to.include({ firstMs: 6000, thenMs: 7000, maxMs: 7000 })
+  })
+
   const wrong: [option: string, options: unknown][] = [
     ['options', null], ['options', []], ['options', 'top'], ['options', new Map()],
     ['name', {}], ['id', { id: '' }], ['id', { id: 7 }], ['name', { id: 'a', name: 'b' }],
     ['strategy', { id: 'a', strategy: 'all' }], ['strategy', { id: 'a', strategy: null }],
     ['maxRestarts', { id: 'a', maxRestarts: -1 }], ['maxRestarts', { id: 'a', maxRestarts: 1.5 }], ['maxRestarts', { id: 'a', maxRestarts: '20' }], ['maxRestarts', { id: 'a', maxRestarts: NaN }],
-    ['within', { id: 'a', within: 'soon' }], ['within', { id: 'a', within: Infinity }],
+    ['within', { id: 'a', within: 'soon' }], ['within', { id: 'a', within: Infinity }], ['within', { id: 'a', within: 0 }],
     ['backoff', { id: 'a', backoff: 5 }], ['backoff.factor', { id: 'a', backoff: { factor: 0.5 } }], ['backoff.jitter', { id: 'a', backoff: { jitter: 1.1 } }],
+    ['backoff.first', { id: 'a', backoff: { first: '2s', max: '1s' } }], ['backoff.then', { id: 'a', backoff: { then: 1001, max: '1s' } }],
     ['backoff.max', { id: 'a', backoff: { max: '-1s' } }], ['backoff.firstMs', { id: 'a', backoff: { firstMs: 1 } }],
     ['restart', { id: 'a', restart: 'always' }], ['shutdown', { id: 'a', shutdown: -1 }],
     ['children', { id: 'a', children: {} }], ['children[0]', { id: 'a', children: [null] }], ['children[0].kind', { id: 'a', children: [{ ...actor('a'), kind: 'actress' }] }],
