@@ -17,7 +17,7 @@ declare module '../action.js' {
     /**
      * Empties the cache, and starts its hooks again from their first states, behind what they were told before. Counters go on.
      *
-     * Errors: `ERR_INVALID_ARGUMENT` for a hook that there is not.
+     * Errors: `ERR_INVALID_ARGUMENT` for a hook that there is not; `ERR_PARTIAL` where another node of a cache that is spread over nodes does not have it.
      *
      * @example
      * await users.reset()
