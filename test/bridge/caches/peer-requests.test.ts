@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import { registerFunction, startNode, type Cache, type CacheNode } from 'scatterhoard'
 import { memory, memoryNetwork } from 'scatterhoard/bridge'
+import { publicActions } from '../../../actors/action-codes.js'
+import type { Action } from '../../../actors/action.js'
 import { callerOf } from '../../../actors/cache.js'
 import { ANSWER, callHead, writeCall, writeRun, type RemoteCall } from '../../../actors/cluster/wire.js'
 import { PeerRequests } from '../../../bridge/caches/peer-requests.js'
@@ -8,8 +10,13 @@ import type { Membership } from '../../../bridge/peers/membership.js'
 import { createMembership } from '../../../bridge/transports/transports.js'
 import { Scratch } from '../../../runtime/codec/scratch.js'
 import { compressValue, decodeValue, encodeValue } from '../../../runtime/codec/value.js'
-import type { ErrorDescription } from '../../../runtime/errors.js'
+import { CacheError, type ErrorDescription } from '../../../runtime/errors.js'
 import { bad } from '../../actors/functions.js'
+
+function readAnswer(answer: Uint8Array): { value?: unknown; failure?: Readonly<Record<string, unknown>> } {
+  const content = decodeValue(Buffer.from(answer), 1, answer.length)
+  return answer[0] === ANSWER.value ? { value: content } : { failure: (content as ErrorDescription).details ?? {} }
+}
 
 /** A peer that knows the secret, and sends what it likes. */
 describe('requests of a peer', () => {
@@ -37,9 +44,8 @@ describe('requests of a peer', () => {
 
   /** The answer of the node: a value, or the error's code. */
   async function send(bytes: Uint8Array): Promise<unknown> {
-    const answer = await peer.peer('node').request(bytes, 5000)
-    const reply = decodeValue(answer, 1, answer.length)
-    return answer[0] === ANSWER.value ? reply : (reply as ErrorDescription).details?.['code'] ?? 'no code'
+    const { value, failure } = readAnswer(await peer.peer('node').request(bytes, 5000))
+    return failure === undefined ? value : failure['code'] ?? 'no code'
   }
 
   function encoded(value: unknown): Uint8Array {
@@ -174,5 +180,25 @@ describe('requests of a peer', () => {
     expect((await early).map(({ name }) => name)).to.include('served').and.not.include('late')
     expect((await found).name).to.equal('late')
     await late.stop()
+  })
+
+  it('that were under way when this node stopped the cache are told that nobody knows whether they have happened', async () => {
+    const size = publicActions().find(({ name }) => name === 'size')! as { call: Action['call'] }
+    const { call } = size
+    const requests = new PeerRequests(callerOf(cache).client, undefined, {} as never, {} as never)
+    await requests.caches()
+    const bytes = written({ action: 'size', args: [] })
+    try {
+      for (const outcome of ['unknown', 'none'] as const) {
+        size.call = () => Promise.reject(new CacheError('ERR_STOPPED', 'stopped meanwhile', { outcome }))
+        const answer = await new Promise<Uint8Array>((resolve) => {
+          const asking = { name: 'peer', reply: (_ticket: number, bytes: Uint8Array, start: number, end: number) => resolve(bytes.slice(start, end)) }
+          requests.receive(asking as never, 0, 1000, bytes, 0, bytes.length)
+        })
+        expect(readAnswer(answer).failure).to.include({ code: 'ERR_NO_CACHE', outcome })
+      }
+    } finally {
+      size.call = call
+    }
   })
 })
