@@ -9,10 +9,10 @@ import { readTimeout } from '../runtime/actor.js'
 import type { Duration } from '../runtime/duration.js'
 import type { Request } from '../runtime/mailbox/inlet.js'
 import type { Parkable, ParkedRequest } from '../runtime/mailbox/parking.js'
-import type { Caller } from './caller.js'
+import type { Caller } from './calls/caller.js'
 import type { RoutedCall } from './cluster/routed-call.js'
-import type { Claim } from './gate.js'
-import type { Shard } from './shard.js'
+import type { Claim } from './transactions/gate.js'
+import type { Shard } from './shards/shard.js'
 
 /**
  * Every action is a method of the handle, and a message: a tuple of its name and its arguments, `timeout` and `signal` left out, for

@@ -1,7 +1,7 @@
 /** What makes a cache usable on a thread: plain data and shared memory, sent to each. */
 import type { ActorAddress } from '../runtime/actor.js'
 import type { CacheConfig } from './options.js'
-import type { TRANSACTION_BUFFERS } from './slots.js'
+import type { TRANSACTION_BUFFERS } from './transactions/slots.js'
 
 /** What a thread needs to use a cache. */
 export interface CacheDescription {

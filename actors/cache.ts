@@ -17,11 +17,11 @@ import { get } from './actions/get.js'
 import type { Action, CacheActions, SpecialMessages, SpecialReplies } from './action.js'
 import { openStream, type CacheStream } from './actions/stream.js'
 import type { CacheDescription } from './cache-description.js'
-import { Caller } from './caller.js'
+import { Caller } from './calls/caller.js'
 import { routed } from './cluster/routed-call.js'
 import { callsOf, COUNTER } from './counters.js'
-import { openEvents, type CacheEvents, type CacheSubscriptions, type EventsOptions } from './events.js'
-import { noteRead, watchedCall } from './watched-call.js'
+import { openEvents, type CacheEvents, type CacheSubscriptions, type EventsOptions } from './watching/events.js'
+import { noteRead, watchedCall } from './watching/watched-call.js'
 
 /** Names of actions that are messages too. */
 export type ActionName = keyof CacheActions<unknown>

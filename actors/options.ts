@@ -9,12 +9,12 @@ import { functionsModuleUrl, type FunctionsModule } from '../runtime/functions.j
 import { DEFAULT_BOUNDS, type MailboxBounds } from '../runtime/mailbox/lane.js'
 import { readBridge, type NodeBridge } from './cluster/bridge-address.js'
 import { CLUSTER_NAMES, readClusterOptions, type ClusterConfig, type ClusterOptions } from './cluster/cluster-options.js'
-import { readHooks, type HookConfig, type HookOptions } from './hook-options.js'
-import { readCommands, type CommandConfig, type CommandOptions } from './command-options.js'
-import { readLimit, type LimitConfig, type LimitOptions } from './limit-option.js'
+import { readHooks, type HookConfig, type HookOptions } from './watching/hook-options.js'
+import { readCommands, type CommandConfig, type CommandOptions } from './functions/command-options.js'
+import { readLimit, type LimitConfig, type LimitOptions } from './shards/limit-option.js'
 import { inside, invalidOption, numberWithin, or, ownOptions, trueOrFalse } from '../runtime/option-checks.js'
 import { readSupervision, type SupervisionOptions, type SupervisorSpec } from '../runtime/supervisor-spec.js'
-import { readWarmers, type WarmerConfig, type WarmerOptions } from './warmer-options.js'
+import { readWarmers, type WarmerConfig, type WarmerOptions } from './warmers/warmer-options.js'
 import { MAX_TABLE_BYTES, MIN_TABLE_BYTES } from '../runtime/table/layout.js'
 
 /** Bytes as a number, or a string with a 1024-based unit: `'64kb'`, `'256mb'`, `'1.5gb'`. */

@@ -5,7 +5,7 @@ import type { StartedActor } from '../runtime/system-api.js'
 import { tableState, TABLE_STATE } from '../runtime/table/layout.js'
 import type { Cache } from './cache.js'
 import type { CacheDescription } from './cache-description.js'
-import type { ShardArguments } from './shard-actor.js'
+import type { ShardArguments } from './shards/shard-actor.js'
 
 /** Handles of this thread by name, newest last; those of a node that the application started and of attached caches too. */
 const running = new Map<string, Cache<unknown>>()

@@ -1,6 +1,6 @@
 /** By keys: one `del` for each, once all of them are known to be keys. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
-import { together } from '../together.js'
+import { together } from '../calls/together.js'
 import type { Key } from '../../runtime/codec/key.js'
 import { gathered } from '../cluster/gather.js'
 import { sum } from './clear.js'

@@ -1,9 +1,9 @@
 /** On this node: runs a function beside the data, on the thread that has it, or in the pool. */
-import { currentScope } from '../call-scope.js'
+import { currentScope } from '../functions/call-scope.js'
 import type { Cache } from '../cache.js'
-import { bounded } from '../deadline.js'
-import { isRegistered } from '../locked-update.js'
-import { callFunction } from '../function-call.js'
+import { bounded } from '../calls/deadline.js'
+import { isRegistered } from '../functions/locked-update.js'
+import { callFunction } from '../functions/function-call.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'

@@ -1,5 +1,5 @@
 /** By key: changes the expiry in place. */
-import { readExpire, type Expire } from '../expiry.js'
+import { readExpire, type Expire } from '../calls/expiry.js'
 import type { Action, CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'
 

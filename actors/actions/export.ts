@@ -1,8 +1,8 @@
 /** Over all shards of all nodes: a walk whose entries are collected. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { withResult } from '../cluster/cluster-walk.js'
-import type { Entry } from '../entry.js'
-import { Patience } from '../patience.js'
+import type { Entry } from '../walks/entry.js'
+import { Patience } from '../calls/patience.js'
 import { allEntries } from './stream.js'
 
 declare module '../action.js' {

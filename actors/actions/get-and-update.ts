@@ -1,13 +1,13 @@
 /** By key: runs a function by its name inside the shard, between any two other writes; a registered one on its thread, with the key locked. */
-import { Commit, Ignore } from '../commit.js'
-import { readExpire } from '../expiry.js'
+import { Commit, Ignore } from '../functions/commit.js'
+import { readExpire } from '../calls/expiry.js'
 import { functionName, type FunctionReference } from '../../runtime/functions.js'
 import { readDuration, type Duration } from '../../runtime/duration.js'
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
-import { isRegistered, updateLocked } from '../locked-update.js'
-import type { RegisteredFunction } from '../registered-functions.js'
-import type { ENCODED, Shard } from '../shard.js'
+import { isRegistered, updateLocked } from '../functions/locked-update.js'
+import type { RegisteredFunction } from '../functions/registered-functions.js'
+import type { ENCODED, Shard } from '../shards/shard.js'
 import type { Key } from '../../runtime/codec/key.js'
 
 /** Options of a call that runs a function: `args` is required exactly when the function has further parameters. */

@@ -4,9 +4,9 @@ import { decodeKey } from '../../runtime/codec/key.js'
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { RecordReader } from '../../runtime/table/records.js'
 import type { Action, CallOptions } from '../action.js'
-import type { Caller } from '../caller.js'
-import { Importer, RecordBatches } from '../importer.js'
-import { Patience } from '../patience.js'
+import type { Caller } from '../calls/caller.js'
+import { Importer, RecordBatches } from '../walks/importer.js'
+import { Patience } from '../calls/patience.js'
 
 /** Not public. All of the records are looked at before the first one is stored. Replies with how many were. */
 export const importPart: Action = {

@@ -4,7 +4,7 @@ import { CacheError } from '../../runtime/errors.js'
 import { RecordReader } from '../../runtime/table/records.js'
 import type { Action } from '../action.js'
 import { COUNTER } from '../counters.js'
-import type { Shard } from '../shard.js'
+import type { Shard } from '../shards/shard.js'
 import type { Request } from '../../runtime/mailbox/inlet.js'
 
 /** Not public. The rest is records. Replies with how many were stored: all that have not expired. */

@@ -1,8 +1,8 @@
 /** By key: adds to a number where it lies. `decr` goes the same way. */
 import { CacheError, invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
-import type { Caller } from '../caller.js'
-import type { Shard } from '../shard.js'
+import type { Caller } from '../calls/caller.js'
+import type { Shard } from '../shards/shard.js'
 import type { Key } from '../../runtime/codec/key.js'
 import type { Request } from '../../runtime/mailbox/inlet.js'
 

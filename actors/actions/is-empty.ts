@@ -1,8 +1,8 @@
 /** Over all shards, in shared memory: looks for one entry, behind what this handle has sent. */
 import type { Action, CallOptions } from '../action.js'
 import { checkCallOptions } from '../action.js'
-import { Patience } from '../patience.js'
-import { scanEntries } from '../walk.js'
+import { Patience } from '../calls/patience.js'
+import { scanEntries } from '../walks/walk.js'
 import { sync } from './sync.js'
 
 declare module '../action.js' {

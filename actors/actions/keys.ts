@@ -4,9 +4,9 @@ import type { Key } from '../../runtime/codec/key.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { errorCode } from '../../runtime/errors.js'
 import { withResult } from '../cluster/cluster-walk.js'
-import { KeyRuns } from '../key-runs.js'
-import { Patience } from '../patience.js'
-import { keyAt, scanEntries } from '../walk.js'
+import { KeyRuns } from '../walks/key-runs.js'
+import { Patience } from '../calls/patience.js'
+import { keyAt, scanEntries } from '../walks/walk.js'
 import { sync } from './sync.js'
 
 declare module '../action.js' {

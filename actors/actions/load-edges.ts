@@ -1,6 +1,6 @@
 /** For other nodes: which loads wait for which on this one. */
 import type { Action } from '../action.js'
-import { LoadWaits, type LoadEdge } from '../load-waits.js'
+import { LoadWaits, type LoadEdge } from '../loading/load-waits.js'
 
 /** Not public. */
 export const loadEdges: Action = {

@@ -4,10 +4,10 @@ import { dumpError } from '../../runtime/dump/dump-error.js'
 import { DumpReader, type Block } from '../../runtime/dump/dump-reader.js'
 import { MAX_RECORD_HEADER, RecordReader } from '../../runtime/table/records.js'
 import { checkCallOptions, type Action } from '../action.js'
-import type { Caller } from '../caller.js'
-import { Importer, RecordBatches } from '../importer.js'
+import type { Caller } from '../calls/caller.js'
+import { Importer, RecordBatches } from '../walks/importer.js'
 import { checkRecord } from './import-part.js'
-import { Patience } from '../patience.js'
+import { Patience } from '../calls/patience.js'
 import { readPath, readProgress, type DumpOptions, type Progress } from './dump.js'
 
 export interface LoadOptions extends DumpOptions {

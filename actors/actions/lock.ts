@@ -1,7 +1,7 @@
 /** To one shard, by a transaction: locks keys, once nobody else holds them. */
 import type { Action } from '../action.js'
-import { holderOf } from '../locks.js'
-import type { Shard } from '../shard.js'
+import { holderOf } from '../transactions/locks.js'
+import type { Shard } from '../shards/shard.js'
 import type { Request } from '../../runtime/mailbox/inlet.js'
 
 /** Not public. The rest: `[slot, generation, hashes, exclusive]`. */

@@ -1,8 +1,8 @@
 /** To all shards, in slices: each removes what has expired; the counts are added up. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
-import type { Caller } from '../caller.js'
-import { Patience } from '../patience.js'
-import { together } from '../together.js'
+import type { Caller } from '../calls/caller.js'
+import { Patience } from '../calls/patience.js'
+import { together } from '../calls/together.js'
 import { sum } from './clear.js'
 
 declare module '../action.js' {

@@ -1,12 +1,12 @@
 /** By keys: a transaction without a function. One message if all of them are of one shard. */
-import { readExpire, type Expire } from '../expiry.js'
-import { bounded } from '../deadline.js'
-import { batchExpiry, batchTicket, eachInBatch, encodeBatch, type EncodedEntry } from '../entry-batch.js'
-import { runTransaction, transact, transactAtOnce, turnOf } from '../transaction.js'
+import { readExpire, type Expire } from '../calls/expiry.js'
+import { bounded } from '../calls/deadline.js'
+import { batchExpiry, batchTicket, eachInBatch, encodeBatch, type EncodedEntry } from '../walks/entry-batch.js'
+import { runTransaction, transact, transactAtOnce, turnOf } from '../transactions/transaction.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
-import type { Caller } from '../caller.js'
-import type { Shard } from '../shard.js'
+import type { Caller } from '../calls/caller.js'
+import type { Shard } from '../shards/shard.js'
 import type { Key } from '../../runtime/codec/key.js'
 import type { Request } from '../../runtime/mailbox/inlet.js'
 

@@ -1,5 +1,5 @@
 /** By key: stores an entry, on a condition if one is given. */
-import { readExpire, type Expire } from '../expiry.js'
+import { readExpire, type Expire } from '../calls/expiry.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import type { Key } from '../../runtime/codec/key.js'

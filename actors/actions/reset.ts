@@ -2,7 +2,7 @@
 import { DEFAULT_TIMEOUT_MS, readTimeout } from '../../runtime/actor.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
-import { TO_HOOKS } from '../notice.js'
+import { TO_HOOKS } from '../watching/notice.js'
 import { clear } from './clear.js'
 
 export interface ResetOptions extends CallOptions {

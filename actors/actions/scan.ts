@@ -6,8 +6,8 @@ import { appendRecord, RecordReader } from '../../runtime/table/records.js'
 import { ScanBatch } from '../../runtime/table/scan-batch.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import type { Action } from '../action.js'
-import { Row, readSelect } from '../entry.js'
-import type { Shard } from '../shard.js'
+import { Row, readSelect } from '../walks/entry.js'
+import type { Shard } from '../shards/shard.js'
 
 /**
  * A request, as the rest of its message: the function's name, where to go on, the most entries to reply with, whether their

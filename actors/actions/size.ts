@@ -1,8 +1,8 @@
 /** Over all shards of all nodes, in shared memory: adds up their counters, or scans if expired entries are left out. */
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
 import { invalidArgument } from '../../runtime/errors.js'
-import { Patience } from '../patience.js'
-import { scanEntries } from '../walk.js'
+import { Patience } from '../calls/patience.js'
+import { scanEntries } from '../walks/walk.js'
 import { sum } from './clear.js'
 import { sync } from './sync.js'
 

@@ -5,7 +5,7 @@ import { Scratch } from '../../runtime/codec/scratch.js'
 import { encodeValue } from '../../runtime/codec/value.js'
 import { invalidArgument } from '../../runtime/errors.js'
 import { checkCallOptions, type Action, type CallOptions } from '../action.js'
-import { warmersAddress, type WarmOrder } from '../warmers.js'
+import { warmersAddress, type WarmOrder } from '../warmers/warmers.js'
 
 export interface WarmOptions extends CallOptions {
   /** Names of the warmers to run. Default all. */

@@ -12,11 +12,11 @@ import { appendRecord, RecordReader, unpackRecords } from '../../runtime/table/r
 import { ScanBatch } from '../../runtime/table/scan-batch.js'
 import { pickPart, type PickReply } from '../actions/pick-part.js'
 import { walkPart, type WalkPlace, type WalkReply } from '../actions/walk-part.js'
-import type { Caller } from '../caller.js'
-import { filteredBatches } from '../filtered-walk.js'
-import { KeyRuns } from '../key-runs.js'
-import type { Patience } from '../patience.js'
-import { keyAt, tableBatches, type WalkOptions } from '../walk.js'
+import type { Caller } from '../calls/caller.js'
+import { filteredBatches } from '../walks/filtered-walk.js'
+import { KeyRuns } from '../walks/key-runs.js'
+import type { Patience } from '../calls/patience.js'
+import { keyAt, tableBatches, type WalkOptions } from '../walks/walk.js'
 import type { Cluster } from './cluster.js'
 
 /** All entries of all nodes, expired ones too, in no order; those for which a function inside the shards says true, if `where` names one. */

@@ -2,7 +2,7 @@
  * Transactions on this node's keys whose functions run on other nodes, by the numbers under which those name them. Each is its node's alone, and only
  * as long as the function runs.
  */
-import type { Transaction } from '../../actors/transaction-handle.js'
+import type { Transaction } from '../../actors/transactions/transaction-handle.js'
 import type { Peer } from '../peers/peer.js'
 
 export class OpenTransactions {

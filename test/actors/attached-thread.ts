@@ -3,12 +3,12 @@ import type { Cache } from 'scatterhoard'
 import { once } from 'node:events'
 import { Worker, type MessagePort } from 'node:worker_threads'
 import { reviveError, type ErrorDescription } from '../../runtime/errors.js'
-import type { Command } from './command-worker.js'
+import type { Command } from './functions/command-worker.js'
 
 type Order<C = Command> = C extends unknown ? Omit<C, 'id'> : never
 
 export class AttachedThread {
-  readonly worker = new Worker(new URL('./command-worker.js', import.meta.url))
+  readonly worker = new Worker(new URL('./functions/command-worker.js', import.meta.url))
   readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   readonly #exited = once(this.worker, 'exit')
   #id = 0

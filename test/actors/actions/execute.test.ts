@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { registerFunction, startNode, type Cache, type CacheNode } from 'scatterhoard'
 import { AttachedThread } from '../attached-thread.js'
 import { expectTypeError, rejected, thrown, until } from '../expectations.js'
-import { jobs } from '../pool-functions.js'
+import { jobs } from '../functions/pool-functions.js'
 
 describe('execute', () => {
   let node: CacheNode

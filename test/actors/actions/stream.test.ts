@@ -4,7 +4,7 @@ import { defineFunctions, startNode, type Cache, type CacheNode, type CacheOptio
 import { compareKeys } from '../../../runtime/codec/key.js'
 import { AttachedThread } from '../attached-thread.js'
 import { expectTypeError, rejected, restartsOf, until } from '../expectations.js'
-import { filters } from '../walk-functions.js'
+import { filters } from '../walks/walk-functions.js'
 
 async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []

@@ -3,7 +3,7 @@ import { commit, registerClass, registerFunction, type Cache, type CacheStats } 
 import { AttachedThread } from '../attached-thread.js'
 import { expectTypeError, rejected, thrown, until } from '../expectations.js'
 import { sums } from '../functions.js'
-import { inside } from '../transaction-functions.js'
+import { inside } from '../transactions/transaction-functions.js'
 import { beside } from './cluster-functions.js'
 import { keysOf, startTogether, type Together } from './nodes.js'
 

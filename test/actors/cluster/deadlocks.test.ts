@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { registerFunction, type Cache } from 'scatterhoard'
 import { rejected } from '../expectations.js'
-import { loaders } from '../loaders.js'
+import { loaders } from '../loading/loaders.js'
 import { keysOf, startTogether, type Together } from './nodes.js'
 
 describe('loads on several nodes', () => {

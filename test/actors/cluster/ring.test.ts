@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { startNode, type Cache, type CacheNode, type CacheOptions } from 'scatterhoard'
 import { memory } from 'scatterhoard/bridge'
 import { rejected, until } from '../expectations.js'
-import { inside } from '../transaction-functions.js'
+import { inside } from '../transactions/transaction-functions.js'
 import { startTogether, type Together } from './nodes.js'
 
 const NAMES = ['a', 'b', 'c']

@@ -3,7 +3,7 @@ import { registerFunction, type Cache, type CacheEvent, type CacheEvents, type T
 import { AttachedThread } from '../attached-thread.js'
 import { rejected, until } from '../expectations.js'
 import { sums } from '../functions.js'
-import { inside, type Step } from '../transaction-functions.js'
+import { inside, type Step } from '../transactions/transaction-functions.js'
 import { beside } from './cluster-functions.js'
 import { keysOf, startTogether, type Together } from './nodes.js'
 
