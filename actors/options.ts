@@ -13,7 +13,7 @@ import { readHooks, type HookConfig, type HookOptions } from './watching/hook-op
 import { readCommands, type CommandConfig, type CommandOptions } from './functions/command-options.js'
 import { readLimit, type LimitConfig, type LimitOptions } from './shards/limit-option.js'
 import { inside, invalidOption, numberWithin, or, ownOptions, trueOrFalse } from '../runtime/option-checks.js'
-import { readSupervision, type SupervisionOptions, type SupervisorSpec } from '../runtime/supervisor-spec.js'
+import { readSupervision, type SupervisionOptions, type SupervisorSpec } from '../runtime/supervision/supervisor-spec.js'
 import { readWarmers, type WarmerConfig, type WarmerOptions } from './warmers/warmer-options.js'
 import { MAX_TABLE_BYTES, MIN_TABLE_BYTES } from '../runtime/table/layout.js'
 

@@ -1,5 +1,5 @@
 /** The supervision tree of a cache, as data: the composition root. */
-import type { ActorSpec, SupervisorSpec } from '../runtime/supervisor-spec.js'
+import type { ActorSpec, SupervisorSpec } from '../runtime/supervision/supervisor-spec.js'
 import { cacheId, HOOKS_ID, JANITOR_ID, LIMIT_ID, LOCKSMITH_ID, shardId, SHARDS_ID, WARMERS_ID } from './cache-ids.js'
 import { tableBufferBytes } from '../runtime/table/layout.js'
 import { janitorBlueprint } from './shards/janitor.js'

@@ -10,7 +10,7 @@ import { parseDuration, type Duration } from './duration.js'
 import { DEFAULT_BOUNDS, type MailboxBounds } from './mailbox/lane.js'
 import type { Inlet } from './mailbox/inlet.js'
 import type { MessagePort } from 'node:worker_threads'
-import type { ActorSpec, Restart } from './supervisor-spec.js'
+import type { ActorSpec, Restart } from './supervision/supervisor-spec.js'
 import { invalidOption, numberWithin, oneOf, ownOptions } from './option-checks.js'
 
 /**

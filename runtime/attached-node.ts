@@ -11,7 +11,7 @@ import { Bell } from './mailbox/bell.js'
 import type { ActorAddress, ActorRef, HandlersOf } from './actor.js'
 import type { MessagePort } from 'node:worker_threads'
 import type { NodeAttachment } from './node.js'
-import type { ActorSpec } from './supervisor-spec.js'
+import type { ActorSpec } from './supervision/supervisor-spec.js'
 import type { SystemApi } from './system-api.js'
 
 export class AttachedNode {

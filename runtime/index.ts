@@ -5,8 +5,8 @@ export {
   defineActor, type ActorContext, type ActorDefinition, type ActorOptions, type ActorRef, type AskOptions, type HandlersOf,
   type MessageOf, type ReplyOf, type SpawnOptions,
 } from './actor.js'
-export { supervisor, type ActorSpec, type Backoff, type BackoffOptions, type ChildSpec, type Restart, type Strategy, type SupervisionOptions, type SupervisorOptions, type SupervisorSpec } from './supervisor-spec.js'
-export { formatTree, type TreeNode } from './supervision-tree.js'
+export { supervisor, type ActorSpec, type Backoff, type BackoffOptions, type ChildSpec, type Restart, type Strategy, type SupervisionOptions, type SupervisorOptions, type SupervisorSpec } from './supervision/supervisor-spec.js'
+export { formatTree, type TreeNode } from './supervision/supervision-tree.js'
 export { CacheError, ERROR_CODES, type ErrorCode, type Outcome } from './errors.js'
 export type { ActorExit } from './system-api.js'
 export type { Duration } from './duration.js'

@@ -2,8 +2,8 @@
 import type { ActorAddress } from './actor.js'
 import type { ErrorDescription } from './errors.js'
 import type { PassedCall } from './function-server.js'
-import type { ChildSpec } from './supervisor-spec.js'
-import type { TreeNode } from './supervision-tree.js'
+import type { ChildSpec } from './supervision/supervisor-spec.js'
+import type { TreeNode } from './supervision/supervision-tree.js'
 import type { MessagePort } from 'node:worker_threads'
 
 /** An actor as it started, with the shared buffers that its spec asked for. */

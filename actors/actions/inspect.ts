@@ -12,7 +12,7 @@ import { Patience } from '../calls/patience.js'
 import { keyAt, scanEntries } from '../walks/walk.js'
 import { sync } from './sync.js'
 import { BUSY, MISSING } from '../../runtime/table/reader.js'
-import type { TreeNode } from '../../runtime/supervision-tree.js'
+import type { TreeNode } from '../../runtime/supervision/supervision-tree.js'
 import type { CacheConfig } from '../options.js'
 import { SweepRecord, type JanitorRun } from '../shards/sweep-record.js'
 

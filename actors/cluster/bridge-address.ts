@@ -2,7 +2,7 @@
 import type { ActorAddress, Blueprint } from '../../runtime/actor.js'
 import { invalidOption } from '../../runtime/option-checks.js'
 import { DEFAULT_BOUNDS } from '../../runtime/mailbox/lane.js'
-import type { ActorSpec } from '../../runtime/supervisor-spec.js'
+import type { ActorSpec } from '../../runtime/supervision/supervisor-spec.js'
 import { VIEW_BYTES } from './node-view.js'
 
 const BRIDGE_ID = 'bridge'

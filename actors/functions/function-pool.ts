@@ -7,7 +7,7 @@
 import type { ActorAddress, Blueprint } from '../../runtime/actor.js'
 import type { Client } from '../../runtime/client.js'
 import { CacheError } from '../../runtime/errors.js'
-import type { ActorSpec, SupervisorSpec } from '../../runtime/supervisor-spec.js'
+import type { ActorSpec, SupervisorSpec } from '../../runtime/supervision/supervisor-spec.js'
 import type { StartedActor } from '../../runtime/system-api.js'
 import { DEFAULT_BOUNDS } from '../../runtime/mailbox/lane.js'
 import { JOURNAL_BYTES } from './function-journal.js'

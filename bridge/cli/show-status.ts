@@ -1,6 +1,6 @@
 /** What a node says of itself, as text for people: tables with a heading each, and the tree. */
 import { formatBytes } from '../../actors/options.js'
-import { formatTree } from '../../runtime/supervision-tree.js'
+import { formatTree } from '../../runtime/supervision/supervision-tree.js'
 import type { NodeStatus } from '../peers/node-report.js'
 
 const numbers = new Intl.NumberFormat('en')

@@ -6,7 +6,7 @@
  */
 import type { Blueprint } from '../actor.js'
 import { CacheError } from '../errors.js'
-import type { ChildSpec } from '../supervisor-spec.js'
+import type { ChildSpec } from '../supervision/supervisor-spec.js'
 import type { VaultWriter } from '../vault.js'
 import { ActorRecord } from './actor-record.js'
 import type { HostSlot } from './host-slot.js'

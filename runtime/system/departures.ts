@@ -1,6 +1,6 @@
 /** Lets go of actors that ended by themselves and will not be restarted, when their supervisors are through with what happened. */
-import type { Supervisor } from '../supervisor.js'
-import type { TreeNode } from '../supervision-tree.js'
+import type { Supervisor } from '../supervision/supervisor.js'
+import type { TreeNode } from '../supervision/supervision-tree.js'
 import type { Actors } from './actors.js'
 import type { SpawnBook } from './spawn-book.js'
 

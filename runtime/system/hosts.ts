@@ -6,7 +6,7 @@
 import type { Blueprint } from '../actor.js'
 import type { NodeClock } from '../clock.js'
 import type { ActorReport, HostStart } from '../host/protocol.js'
-import type { ChildSpec } from '../supervisor-spec.js'
+import type { ChildSpec } from '../supervision/supervisor-spec.js'
 import type { VaultWriter } from '../vault.js'
 import { createHostThread, HostSlot } from './host-slot.js'
 import { SpareThreads } from './spare-threads.js'

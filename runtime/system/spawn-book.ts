@@ -2,9 +2,9 @@
  * What was spawned below the root and not stopped: kept in the vault, as `spec/<child of the root>`, and started again when
  * another system thread has died.
  */
-import { emptyMemory, type ChildMemory } from '../supervised-child.js'
-import type { Supervisor } from '../supervisor.js'
-import type { ChildSpec, SupervisorSpec } from '../supervisor-spec.js'
+import { emptyMemory, type ChildMemory } from '../supervision/supervised-child.js'
+import type { Supervisor } from '../supervision/supervisor.js'
+import type { ChildSpec, SupervisorSpec } from '../supervision/supervisor-spec.js'
 import type { VaultWriter } from '../vault.js'
 import type { Actors } from './actors.js'
 import type { Hosts } from './hosts.js'

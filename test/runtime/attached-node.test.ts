@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { Node } from '../../runtime/index.js'
 import { arrivals, blockingCounter, newGate, openGate } from './actors/counter.js'
-import { settle } from './fake-driver.js'
+import { settle } from './supervision/fake-driver.js'
 
 const ENTRY = new URL('./actors/attached.js', import.meta.url)
 

@@ -5,7 +5,7 @@ import { moving } from '../../runtime/control.js'
 import { Node } from '../../runtime/index.js'
 import { counter } from './actors/counter.js'
 import { spec } from './actors/switchboard.js'
-import { rejection } from './fake-driver.js'
+import { rejection } from './supervision/fake-driver.js'
 
 describe('a port handed to an actor', () => {
   let node: Node

@@ -4,7 +4,7 @@ import { SystemConnection } from '../../runtime/connection.js'
 import { ControlLink, serveControl } from '../../runtime/control.js'
 import { CacheError } from '../../runtime/errors.js'
 import type { SystemApi } from '../../runtime/system-api.js'
-import { gate, rejection, settle } from './fake-driver.js'
+import { gate, rejection, settle } from './supervision/fake-driver.js'
 
 interface Api {
   double(n: number): Promise<number>

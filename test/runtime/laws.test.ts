@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { CacheError, Node } from '../../runtime/index.js'
 import { arrivals, asksAtStart, counter, counters, newGate, openGate, smallRejecting, smallWaiting } from './actors/counter.js'
-import { rejection, settle } from './fake-driver.js'
+import { rejection, settle } from './supervision/fake-driver.js'
 
 let node: Node
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { Node, supervisor } from '../../runtime/index.js'
 import { arrivals, counter, counters, newGate, openGate, ownCounter } from './actors/counter.js'
-import { rejection, settle } from './fake-driver.js'
+import { rejection, settle } from './supervision/fake-driver.js'
 
 const PROGRAM = fileURLToPath(new URL('./actors/exits.js', import.meta.url))
 

@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { defineRawActor, type ActorContext, type Blueprint } from '../../../runtime/actor.js'
 import { reply } from '../../../runtime/host/hosted-actor.js'
 import { DEFAULT_BOUNDS } from '../../../runtime/mailbox/lane.js'
-import type { ActorSpec } from '../../../runtime/supervisor-spec.js'
+import type { ActorSpec } from '../../../runtime/supervision/supervisor-spec.js'
 import { counter } from './counter.js'
 
 defineRawActor<Set<MessagePort>>('switchboard', import.meta.url, {

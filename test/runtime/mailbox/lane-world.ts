@@ -12,7 +12,7 @@ import {
 } from '../../../runtime/mailbox/lane.js'
 import { Outlet } from '../../../runtime/mailbox/outlet.js'
 import type { Pending } from '../../../runtime/mailbox/pending.js'
-import { settle } from '../fake-driver.js'
+import { settle } from '../supervision/fake-driver.js'
 
 interface Sent {
   id: number

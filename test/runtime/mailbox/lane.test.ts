@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { nowMsWord, monotonicMs } from '../../../runtime/clock.js'
 import { CacheError } from '../../../runtime/errors.js'
 import { countUnfinished, DONE, DONE_COUNT, LANE_STATE, STATE, STATUS, TAIL, TAKEN } from '../../../runtime/mailbox/lane.js'
-import { settle } from '../fake-driver.js'
+import { settle } from '../supervision/fake-driver.js'
 import { World } from './lane-world.js'
 
 const operation = fc.oneof(

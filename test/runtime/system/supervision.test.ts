@@ -1,9 +1,9 @@
 /** Supervision over real threads: host kind × way of dying × restart type. */
 import { expect } from 'chai'
 import { Node, supervisor, type Restart } from '../../../runtime/index.js'
-import { RESTARTS } from '../../../runtime/supervisor-spec.js'
+import { RESTARTS } from '../../../runtime/supervision/supervisor-spec.js'
 import { arrivals, counters, failStarts, neverStops, newGate, openGate, ownCounter } from '../actors/counter.js'
-import { rejection, settle } from '../fake-driver.js'
+import { rejection, settle } from '../supervision/fake-driver.js'
 
 type Kind = keyof typeof counters
 

@@ -2,7 +2,7 @@
 import { expect } from 'chai'
 import { Node, supervisor } from '../../../runtime/index.js'
 import { arrivals, counters, failStarts, newGate, openGate, ownCounter } from '../actors/counter.js'
-import { rejection, settle } from '../fake-driver.js'
+import { rejection, settle } from '../supervision/fake-driver.js'
 
 async function arrived(gate: SharedArrayBuffer): Promise<void> {
   while (arrivals(gate) === 0) await settle()

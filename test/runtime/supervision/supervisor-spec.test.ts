@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import type { CacheError } from '../../runtime/errors.js'
-import { checkChildSpec, checkSupervisorSpec, supervisor, type ActorSpec, type ChildSpec, type SupervisorOptions, type SupervisorSpec } from '../../runtime/supervisor-spec.js'
+import type { CacheError } from '../../../runtime/errors.js'
+import { checkChildSpec, checkSupervisorSpec, supervisor, type ActorSpec, type ChildSpec, type SupervisorOptions, type SupervisorSpec } from '../../../runtime/supervision/supervisor-spec.js'
 
 const actor = (id: string): ActorSpec => ({ kind: 'actor', id, restart: 'permanent', shutdownMs: 5000, actor: null })
 

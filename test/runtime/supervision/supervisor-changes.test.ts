@@ -1,7 +1,7 @@
 import { expect } from 'chai'
-import { formatTree } from '../../runtime/supervision-tree.js'
-import { supervisor, type ChildSpec, type SupervisorOptions, type SupervisorSpec } from '../../runtime/supervisor-spec.js'
-import { Supervisor } from '../../runtime/supervisor.js'
+import { formatTree } from '../../../runtime/supervision/supervision-tree.js'
+import { supervisor, type ChildSpec, type SupervisorOptions, type SupervisorSpec } from '../../../runtime/supervision/supervisor-spec.js'
+import { Supervisor } from '../../../runtime/supervision/supervisor.js'
 import { actor, gate, rejection, settle, states, superviseWithFakes } from './fake-driver.js'
 
 const { driver, timers, events, build, running, advance, end } = superviseWithFakes()

@@ -1,5 +1,5 @@
 /** The children of one supervisor, in the order of their start. Data only: nothing here starts or stops anything. */
-import { CacheError } from './errors.js'
+import { CacheError } from '../errors.js'
 import { RestartDelay } from './restart-pace.js'
 import { emptyMemory, type Child, type ChildMemory } from './supervised-child.js'
 import type { ChildSpec, SupervisorSpec } from './supervisor-spec.js'

@@ -11,7 +11,7 @@
  * restart also starts its members that had ended or been terminated.
  */
 import { ChildList } from './child-list.js'
-import { CacheError } from './errors.js'
+import { CacheError } from '../errors.js'
 import { RestartIntensity } from './restart-pace.js'
 import { emptyMemory, launchActor, stopChild, toError, type Child, type ChildExit, type ChildMemory, type Launch, type RestartWait, type StartedChild, type SupervisorContext, type SupervisorEvent } from './supervised-child.js'
 import type { ChildInfo, ChildState, TreeNode } from './supervision-tree.js'

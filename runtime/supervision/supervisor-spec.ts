@@ -4,8 +4,8 @@
  * `supervisor` builds a spec from options as users write them; `checkSupervisorSpec` and `checkChildSpec` check one that comes from
  * elsewhere. Both refuse with `ERR_INVALID_OPTION`.
  */
-import { parseDuration, positiveDuration, type Duration } from './duration.js'
-import { inside, invalidOption, numberWithin, oneOf, ownOptions } from './option-checks.js'
+import { parseDuration, positiveDuration, type Duration } from '../duration.js'
+import { inside, invalidOption, numberWithin, oneOf, ownOptions } from '../option-checks.js'
 
 export const STRATEGIES = ['one_for_one', 'one_for_all', 'rest_for_one'] as const
 /** Which children restart when one of them has to: that one, all, or that one and those started after it. */

@@ -2,8 +2,8 @@
  * A child as its supervisor sees it: the contract between a supervisor and what runs under it, and the
  * record that the supervisor keeps. Whoever hosts actors implements `ChildDriver`.
  */
-import { CacheError } from './errors.js'
-import type { Timers } from './clock.js'
+import { CacheError } from '../errors.js'
+import type { Timers } from '../clock.js'
 import type { RestartDelay, Failure } from './restart-pace.js'
 import type { ChildState } from './supervision-tree.js'
 import type { ActorSpec, ChildSpec } from './supervisor-spec.js'

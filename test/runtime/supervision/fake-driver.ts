@@ -1,8 +1,8 @@
 /** A driver for tests of supervisors: every start and stop is logged, and ends when the test says so. Time is held. */
-import { ClockTimers, NodeClock } from '../../runtime/clock.js'
-import type { ChildDriver, ChildExit, StartAttempt, StartedChild, SupervisorEvent } from '../../runtime/supervised-child.js'
-import { supervisor, type ActorSpec, type SupervisorOptions } from '../../runtime/supervisor-spec.js'
-import { Supervisor } from '../../runtime/supervisor.js'
+import { ClockTimers, NodeClock } from '../../../runtime/clock.js'
+import type { ChildDriver, ChildExit, StartAttempt, StartedChild, SupervisorEvent } from '../../../runtime/supervision/supervised-child.js'
+import { supervisor, type ActorSpec, type SupervisorOptions } from '../../../runtime/supervision/supervisor-spec.js'
+import { Supervisor } from '../../../runtime/supervision/supervisor.js'
 
 /** Lets everything run that can run without time passing. */
 export function settle(): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
-import { CacheError } from '../../runtime/errors.js'
-import { RESTARTS, STRATEGIES, supervisor } from '../../runtime/supervisor-spec.js'
+import { CacheError } from '../../../runtime/errors.js'
+import { RESTARTS, STRATEGIES, supervisor } from '../../../runtime/supervision/supervisor-spec.js'
 import { actor, gate, rejection, settle, states, superviseWithFakes } from './fake-driver.js'
 
 const { driver, timers, events, build, running, advance, end, delays } = superviseWithFakes()
