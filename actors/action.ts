@@ -70,6 +70,8 @@ export interface Action {
    * May throw; the handle makes a rejection of it.
    */
   call(caller: Caller, ...args: never[]): unknown
+  /** The same, without a promise, where shared memory says it all; `BUSY` where a message is needed. */
+  atOnce?(caller: Caller, ...args: never[]): unknown
   /** The shard's part: carries the request out and returns the reply. */
   apply?(shard: Shard, request: Request): unknown
   /**

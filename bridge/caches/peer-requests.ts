@@ -20,6 +20,7 @@ import { DEADLINELESS_MS } from '../../runtime/actor.js'
 import type { Client } from '../../runtime/client.js'
 import { Scratch } from '../../runtime/codec/scratch.js'
 import { CacheError, errorCode, invalidArgument } from '../../runtime/errors.js'
+import { BUSY } from '../../runtime/table/reader.js'
 import { fingerprintOfCache, type CacheChecks } from './cache-checks.js'
 import type { LentFunctions } from './lent-functions.js'
 import { OpenTransactions } from './open-transactions.js'
@@ -107,7 +108,9 @@ export class PeerRequests {
     } catch (error) {
       return this.#fail(peer, ticket, error)
     }
-    Promise.resolve(result).then((value) => this.#answer(peer, ticket, value), (error: unknown) => this.#fail(peer, ticket, this.#seenFromAfar(error, request.cache)))
+    // A reply that is there at once is sent at once: the session then knows of it before it begins the next request.
+    if (!(result instanceof Promise)) return this.#answer(peer, ticket, result)
+    result.then((value) => this.#answer(peer, ticket, value), (error: unknown) => this.#fail(peer, ticket, this.#seenFromAfar(error, request.cache)))
   }
 
   #call(peer: Peer, request: RemoteCall, cache: Cache<unknown>, timeMs: number): unknown {
@@ -132,7 +135,8 @@ export class PeerRequests {
       if (transaction !== undefined) return this.#part(peer, action, positional, transaction)
       // Whose key it is may have changed on the way.
       if (caller.cluster.follows && action.keyed === true) return routed(caller, caller.cluster, action, positional, hops + 1)
-      return action.call(caller, ...positional as never[])
+      const read = action.atOnce === undefined ? BUSY : action.atOnce(caller, ...positional as never[])
+      return read !== BUSY ? read : action.call(caller, ...positional as never[])
     } catch (error) {
       throw this.#seenFromAfar(error, cache)
     }

@@ -35,6 +35,8 @@ export const FAILURE = {
   replyTooLarge: 3,
   /** The peer has nobody to take requests, or whoever it was threw. */
   refused: 4,
+  /** Too much of earlier replies waits to be taken by the peer. */
+  dropped: 5,
 } as const
 export type Failure = (typeof FAILURE)[keyof typeof FAILURE]
 

@@ -146,6 +146,7 @@ export class Outstanding {
       case FAILURE.lapsed: return new CacheError('ERR_TIMEOUT', `node '${node}' did not come to this before its deadline`, { node })
       case FAILURE.unanswered: return new CacheError('ERR_TIMEOUT', `node '${node}' had no answer before the deadline`, { node, outcome: 'unknown' })
       case FAILURE.replyTooLarge: return new CacheError('ERR_TOO_LARGE', `the reply of node '${node}' is longer than this node takes; raise 'maxMessage' on all nodes`, { node, outcome: 'unknown' })
+      case FAILURE.dropped: return new CacheError('ERR_MAILBOX_FULL', `node '${node}' dropped the reply: too much of earlier ones waits for this node to take it; ask for less at a time`, { node, outcome: 'unknown' })
       case FAILURE.refused: return new CacheError('ERR_NODE_DOWN', `node '${node}' could not take the request`, { node, outcome: 'unknown' })
     }
   }

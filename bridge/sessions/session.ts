@@ -4,8 +4,9 @@
  *
  * Credit: of each direction's requests and notes only so many, and so many bytes, may be unanswered, as the other end said in the
  * handshake; who sends more, ends the session. Replies and control need no credit and go before requests. Requests of a peer that
- * does not take its replies are held back, and if it takes none for the failure timeout the session ends. So nothing
- * here grows without bound, whatever the other end does.
+ * does not take its replies are held back, and if it takes none for the failure timeout the session ends. How long replies will be nobody knows
+ * beforehand: of many requests that come together only some are begun in one turn, and when far too much of replies waits further ones are dropped,
+ * and the peer is told. So nothing here grows without bound, whatever the other end does.
  *
  * Every request is answered once: by a reply, by the peer's word that there will be none, or by the end of the session. One that
  * was given up here at its deadline keeps its credit until then. So a reply that nobody waits for is a lie.
@@ -23,6 +24,12 @@ import { warnOfThrown, type Settle } from './settle.js'
 
 /** While more bytes of replies than this wait to be sent, requests of the peer are held back. */
 const MAX_WAITING_REPLY_BYTES = 4 << 20
+
+/** More than this and one reply never waits. */
+const MAX_REPLY_BYTES = 64 << 20
+
+/** So many requests at most are begun, and not answered at once, in one turn of the event loop: the replies to some are there before others are begun. */
+const MAX_BEGUN = 256
 
 /** Ticks without a frame after which a peer counts as dead; a tick is that part of the failure timeout. */
 export const TICKS_OF_SILENCE = 5
@@ -56,6 +63,8 @@ export class Session {
   readonly #urgentParts: Parts
   #ended = false
   #notesTaken = 0
+  /** Requests that were begun in this turn, and not answered at once. */
+  #begun = 0
   #framesAtTick = 0
   #releasedAtTick = 0
   #silentTicks = 0
@@ -121,6 +130,7 @@ export class Session {
   reply(id: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#ended || !this.#inbound.close(id)) return false
     if (end - start > this.#outstanding.messageBytes) this.#outbox.putWord(ENVELOPE.failed, id, FAILURE.replyTooLarge)
+    else if (this.#outbox.urgentBytes > MAX_REPLY_BYTES) this.#outbox.putWord(ENVELOPE.failed, id, FAILURE.dropped)
     else this.#outbox.putReply(id, bytes, start, end)
     return true
   }
@@ -218,7 +228,7 @@ export class Session {
         if (!this.#outstanding.has(id)) bad('a part of a reply to nothing')
         return this.#urgentParts.add(kind, id, bytes, start, end)
       case ENVELOPE.failed:
-        if (end - start !== 1 || bytes[start]! < FAILURE.lapsed || bytes[start]! > FAILURE.refused) bad('an unknown failure')
+        if (end - start !== 1 || bytes[start]! < FAILURE.lapsed || bytes[start]! > FAILURE.dropped) bad('an unknown failure')
         this.#outstanding.failed(id, bytes[start] as Failure) // checked
         return this.#handlers.credit()
       case ENVELOPE.credit:
@@ -234,18 +244,29 @@ export class Session {
 
   #request(id: number, timeMs: number, bytes: Buffer, start: number, end: number): void {
     this.#inbound.open(id, end - start, this.#timers.now() + timeMs)
-    if (this.#inbound.holds || this.#outbox.urgentBytes > MAX_WAITING_REPLY_BYTES) this.#inbound.hold(id, bytes, start, end)
+    if (this.#inbound.holds || !this.#begins) this.#inbound.hold(id, bytes, start, end)
     else this.#hand(id, timeMs, bytes, start, end)
+  }
+
+  /** Whether a request may be begun now. */
+  get #begins(): boolean {
+    return this.#begun < MAX_BEGUN && this.#outbox.urgentBytes <= MAX_WAITING_REPLY_BYTES
   }
 
   /** What the receiver throws is its own fault, and costs that request only. */
   #hand(id: number, timeMs: number, bytes: Buffer, start: number, end: number): void {
+    const unanswered = this.#inbound.count
     try {
       this.#handlers.request(id, timeMs, bytes, start, end)
     } catch (error) {
       warnOfThrown(error)
       this.refuse(id)
     }
+    if (this.#inbound.count < unanswered || this.#begun++ > 0) return
+    setImmediate(() => {
+      this.#begun = 0
+      this.#beginHeld()
+    })
   }
 
   #note(bytes: Buffer, start: number, end: number): void {
@@ -258,7 +279,11 @@ export class Session {
 
   #drain(): void {
     this.#outbox.drained()
-    while (this.#inbound.holds && this.#outbox.urgentBytes <= MAX_WAITING_REPLY_BYTES && !this.#ended) {
+    this.#beginHeld()
+  }
+
+  #beginHeld(): void {
+    while (this.#inbound.holds && this.#begins && !this.#ended) {
       const { id, bytes, deadlineMs } = this.#inbound.release()
       const leftMs = deadlineMs - this.#timers.now()
       if (leftMs > 0) this.#hand(id, leftMs, bytes, 0, bytes.length)

@@ -13,7 +13,7 @@ import { WRITING_LAWS } from './writing.js'
 
 export const LAWS: readonly Law[] = [...READING_LAWS, ...WRITING_LAWS, ...EXPIRY_LAWS, ...WHOLE_CACHE_LAWS, ...WALK_LAWS, ...LOADING_LAWS, ...FUNCTIONS_LAWS, ...ARGUMENTS_LAWS]
 
-export const FUNCTIONS: readonly URL[] = ['functions', 'transaction-functions', 'loaders', 'walk-functions', 'watch-functions'].map((name) => new URL(`../actors/${name}.js`, import.meta.url))
+export const FUNCTIONS: readonly URL[] = ['functions', 'transactions/transaction-functions', 'loading/loaders', 'walks/walk-functions', 'watching/watch-functions'].map((path) => new URL(`../actors/${path}.js`, import.meta.url))
 
 /** Warmers are required, so that they have run when a cache has started. */
 export const OPTIONS: CacheOptions = {

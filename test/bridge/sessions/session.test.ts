@@ -271,6 +271,51 @@ describe('a session', () => {
     expect(await asked[11]).to.have.lengthOf(size)
   })
 
+  it('begins only some of the requests that come together before replies to them are there', async () => {
+    const terms = { ...TERMS, requests: 512 }
+    const { a, b, pipes } = await sessionPair({ terms: [terms, terms] })
+    b.answer = () => undefined
+    const answered: number[] = []
+    b.onRequest = ({ id }) => queueMicrotask(() => {
+      answered.push(id)
+      b.session.reply(id, Buffer.alloc(20_000), 0, 20_000)
+    })
+    pipes[1].writable = false
+    const asked = Array.from({ length: 400 }, (_, index) => a.ask(String(index))!)
+    await settle(30)
+    expect(b.requests).to.have.lengthOf(256)
+    expect(answered).to.have.lengthOf(256)
+    for (let times = 0; times < 200 && b.requests.length < 400; times++) {
+      pipes[1].drain()
+      await settle()
+    }
+    expect(b.requests.map(({ bytes }) => Number(bytes))).to.deep.equal(asked.map((_, index) => index))
+    pipes[1].drain()
+    for (const reply of asked) expect(await reply).to.have.lengthOf(20_000)
+  })
+
+  it('drops replies when far too much of them waits for a peer that takes none, and says so', async () => {
+    const terms = { ...TERMS, requests: 256 }
+    const { a, b, pipes } = await sessionPair({ terms: [terms, terms] })
+    b.answer = () => undefined
+    const asked = Array.from({ length: 100 }, (_, index) => a.ask(String(index), 60_000)!)
+    await settle(30)
+    expect(b.requests).to.have.lengthOf(100)
+    pipes[1].writable = false
+    const reply = Buffer.alloc(1 << 20)
+    for (const { id } of b.requests) b.session.reply(id, reply, 0, reply.length)
+    for (let times = 0; times < 200 && a.session.outstanding > 0; times++) {
+      pipes[1].drain()
+      await settle()
+    }
+    const ends = await Promise.all(asked.map((each) => each.then((text) => text.length, (error: unknown) => error)))
+    const whole = ends.filter((end) => end === 1 << 20).length
+    expect(whole).to.be.within(64, 68)
+    for (const end of ends.slice(whole)) expect(end).to.include({ code: 'ERR_MAILBOX_FULL', outcome: 'unknown', node: 'b' })
+    b.answer = (bytes) => bytes
+    expect(await a.ask('next')).to.equal('next')
+  })
+
   it('survives receivers that throw: the request is refused, the session goes on', async () => {
     const { a, b } = await sessionPair()
     const warnings: Error[] = []

@@ -50,6 +50,7 @@ export class Recorded {
   readonly notes: string[] = []
   readonly ends: SessionEnd[] = []
   credits = 0
+  onRequest: (request: { id: number }) => void = () => undefined
   answer: (bytes: Buffer) => Buffer | undefined = (bytes) => Buffer.from(`re: ${bytes.toString('latin1')}`, 'latin1')
 
   constructor({ timers, links, agreements }: Ends, index: 0 | 1, own: Terms, more: Partial<SessionHandlers> = {}) {
@@ -57,6 +58,7 @@ export class Recorded {
       request: (id, timeMs, bytes, start, end) => {
         const copy = Buffer.from(bytes.subarray(start, end))
         this.requests.push({ id, timeMs, bytes: copy })
+        this.onRequest({ id })
         const reply = this.answer(copy)
         if (reply !== undefined) this.session.reply(id, reply, 0, reply.length)
       },
