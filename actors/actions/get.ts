@@ -1,7 +1,6 @@
 /** By key: reads shared memory, and asks the shard only behind a write of this handle or beside a busy writer. */
 import type { Action, CallOptions } from '../action.js'
 import { checkCallOptions } from '../action.js'
-import type { Caller } from '../calls/caller.js'
 import { BUSY, MISSING } from '../../runtime/table/reader.js'
 import type { Key } from '../../runtime/codec/key.js'
 
@@ -31,13 +30,28 @@ declare module '../action.js' {
 export const get: Action = {
   name: 'get', writes: false, keyed: true, arity: 1, options: ['default'],
   call(caller, key: unknown, options?: GetOptions<unknown>) {
-    const value = readAtOnce(caller, key, options)
-    if (value !== BUSY) return Promise.resolve(value)
+    if (options !== undefined) checkCallOptions(get, options)
+    caller.key(key)
+    if (!caller.hasUnansweredWrite) {
+      const value = caller.read()
+      if (value !== BUSY) {
+        if (caller.counters !== null) caller.countLookup(value !== MISSING)
+        return Promise.resolve(value === MISSING ? options?.default : value)
+      }
+    }
     const reply = caller.send(get, options)
     // A stored value is never undefined.
     return options?.default === undefined ? reply : reply.then((value) => value ?? (value === undefined ? options.default : value))
   },
-  atOnce: readAtOnce,
+  // As the beginning of `call`, which is slower if it calls this.
+  atOnce(caller, key: unknown, options?: GetOptions<unknown>) {
+    checkCallOptions(get, options)
+    caller.key(key)
+    const value = caller.hasUnansweredWrite ? BUSY : caller.read()
+    if (value === BUSY) return BUSY
+    if (caller.counters !== null) caller.countLookup(value !== MISSING)
+    return value === MISSING ? options?.default : value
+  },
   spread(call) {
     const value = call.at(call.ownerOf(call.args[0]), call.args, ['default'])
     // A stored value is never undefined.
@@ -50,14 +64,4 @@ export const get: Action = {
     shard.writer.noteRead(block)
     return shard.replyValueOf(block)
   },
-}
-
-function readAtOnce(caller: Caller, key: unknown, options?: GetOptions<unknown>): unknown {
-  if (options !== undefined) checkCallOptions(get, options)
-  caller.key(key)
-  if (caller.hasUnansweredWrite) return BUSY
-  const value = caller.read()
-  if (value === BUSY) return BUSY
-  if (caller.counters !== null) caller.countLookup(value !== MISSING)
-  return value === MISSING ? options?.default : value
 }
