@@ -81,8 +81,9 @@ async function transfer(from: string, to: string, amount: number): Promise<void>
         done.refused++
         return
       }
-      // A message of the function's met the crash, so that it failed. Nothing of the transfer has happened: it may be made again.
-      if (error.code !== 'ERR_SHARD_CRASHED') throw error
+      // A message of the transaction's met the crash, or one of its function's, which then failed. Nothing of the transfer has happened: it may be made again.
+      const crash = error.code === 'ERR_FUNCTION_FAILED' ? error.cause : error
+      if (!(crash instanceof CacheError) || crash.code !== 'ERR_SHARD_CRASHED') throw error
       done.repeated++
     }
   }
