@@ -84,9 +84,10 @@ export class RegisteredNames {
     this.#free((slot) => this.#words[slot] === client + 1)
   }
 
-  /** For a system thread that takes over from one that died. */
-  takeOver(): void {
-    Atomics.compareExchange(this.#words, LOCK, this.#lockWord, 0)
+  /** For a system thread that takes over from one that died, and with it the threads of all clients but these. */
+  takeOver(clients: readonly number[]): void {
+    const holder = Atomics.load(this.#words, LOCK)
+    if (!clients.includes(holder - 1)) Atomics.compareExchange(this.#words, LOCK, holder, 0)
   }
 
   /** The client whose thread registered `name` first; `undefined` if none has. */

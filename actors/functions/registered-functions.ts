@@ -39,7 +39,7 @@ class RegisteredReference extends Reference {
   unregister(): void {
     if (registered.get(this.name)?.reference !== this) return
     registered.delete(this.name)
-    for (const client of clients) client.names.release(this.name)
+    for (const client of liveClients()) client.names.release(this.name)
   }
 }
 
@@ -66,8 +66,7 @@ export function registerFunction<F extends AnyFunction>(name: string, run: F, op
   if (registered.has(name)) {
     throw new CacheError('ERR_NAME_TAKEN', `this thread has registered a function '${name}'; choose another name, or unregister that one first`, { function: name })
   }
-  for (const client of clients) if (client.isStopped) clients.delete(client)
-  claim([...clients].map((client) => ({ client, name, each })))
+  claim([...liveClients()].map((client) => ({ client, name, each })))
   registered.set(name, { run, each, reference })
   for (const client of clients) serve(client)
   return reference as unknown as RegisteredFunction<F>
@@ -82,6 +81,12 @@ export function connectFunctions(client: Client): void {
   claim([...registered].map(([name, { each }]) => ({ client, name, each })))
   clients.add(client)
   if (registered.size > 0) serve(client)
+}
+
+/** Nobody asks a node that has stopped, and threads that ended with it may have left its names locked. */
+function liveClients(): ReadonlySet<Client> {
+  for (const client of clients) if (client.isStopped) clients.delete(client)
+  return clients
 }
 
 /** This thread's own function of that name. */

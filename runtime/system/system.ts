@@ -82,7 +82,7 @@ export class System {
     this.#changes = new Int32Array(vault.buffer('changes', 8))
     this.#timers = new ClockTimers(clock)
     this.#names = new RegisteredNames(names, SYSTEM_CLIENT)
-    this.#names.takeOver()
+    this.#names.takeOver(clients.map(({ id }) => id))
     this.#clients = new Clients(ids, (client) => this.#api(client), (client) => this.#clientGone(client))
     const lanes = this.#lanes = new Lanes(vault, this.#clients)
     const hosts = this.#hosts = new Hosts({

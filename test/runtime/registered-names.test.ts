@@ -52,9 +52,15 @@ describe('names of registered functions', () => {
     system.gone(1)
     expect(two.ownerOf('f')).to.equal(undefined)
     two.claim('f', 12, false)
-    new Int32Array(buffer)[LOCK] = 1
-    new RegisteredNames(buffer, 0).takeOver()
-    expect(one.ownerOf('f')).to.equal(2)
+  })
+
+  it('are unlocked by a new system thread, whichever of the threads that are gone with the old one held the lock', () => {
+    one.claim('f', 11, false)
+    for (const [holder, isFree] of [[0, true], [7, true], [1, false], [2, false]] as const) {
+      new Int32Array(buffer)[LOCK] = holder + 1
+      new RegisteredNames(buffer, 0).takeOver([1, 2])
+      expect(new Int32Array(buffer)[LOCK]).to.equal(isFree ? 0 : holder + 1)
+    }
   })
 
   it('are bounded, and a lock that nobody gives back is not waited for without end', () => {

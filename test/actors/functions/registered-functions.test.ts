@@ -62,6 +62,16 @@ describe('a registered function', () => {
     await rejected(call('test.gift', [], { gift, cacheId: 'cache:second' }), 'ERR_NO_CACHE')
   })
 
+  it('is taken back also when a node has stopped whose threads ended in the middle of looking at its names', async () => {
+    const stopped = await startNode({ name: 'stopped', shardThreads: 1, pool: { threads: 1 } })
+    const reference = registerFunction('test.stopped', () => 1)
+    await stopped.stop()
+    Atomics.store(new Int32Array(stopped.client.names.buffer), 0, 99)
+    reference.unregister()
+    register('test.stopped', () => 2)
+    expect(await call('test.stopped')).to.equal(2)
+  })
+
   it('goes before a module\'s function of its name, and that one is back when it is unregistered', async () => {
     expect(await call('jobs.add', [1, 2])).to.equal(3)
     await on(thread, 'jobs.add', 'instead')
