@@ -25,8 +25,9 @@ import { warnOfThrown, type Settle } from './settle.js'
 /** While more bytes of replies than this wait to be sent, requests of the peer are held back. */
 const MAX_WAITING_REPLY_BYTES = 4 << 20
 
-/** More than this and one reply never waits. */
-const MAX_REPLY_BYTES = 64 << 20
+/** More than so many of the longest messages, or than so many bytes if that is more, and one reply never waits. */
+const MAX_REPLIES = 4
+const MIN_REPLY_BYTES = 64 << 20
 
 /** So many requests at most are begun, and not answered at once, in one turn of the event loop: the replies to some are there before others are begun. */
 const MAX_BEGUN = 256
@@ -61,6 +62,7 @@ export class Session {
   readonly #inbound: Inbound
   readonly #ordinaryParts: Parts
   readonly #urgentParts: Parts
+  readonly #maxReplyBytes: number
   #ended = false
   #notesTaken = 0
   /** Requests that were begun in this turn, and not answered at once. */
@@ -85,6 +87,7 @@ export class Session {
     this.#inbound = new Inbound(own)
     this.#ordinaryParts = new Parts(own.messageBytes)
     this.#urgentParts = new Parts(own.messageBytes)
+    this.#maxReplyBytes = Math.max(MIN_REPLY_BYTES, MAX_REPLIES * own.messageBytes)
     link.user = {
       frame: (bytes, start, end) => this.#frame(bytes, start, end),
       drain: () => this.#drain(),
@@ -130,7 +133,7 @@ export class Session {
   reply(id: number, bytes: Uint8Array, start: number, end: number): boolean {
     if (this.#ended || !this.#inbound.close(id)) return false
     if (end - start > this.#outstanding.messageBytes) this.#outbox.putWord(ENVELOPE.failed, id, FAILURE.replyTooLarge)
-    else if (this.#outbox.urgentBytes > MAX_REPLY_BYTES) this.#outbox.putWord(ENVELOPE.failed, id, FAILURE.dropped)
+    else if (this.#outbox.urgentBytes > this.#maxReplyBytes) this.#outbox.putWord(ENVELOPE.failed, id, FAILURE.dropped)
     else this.#outbox.putReply(id, bytes, start, end)
     return true
   }

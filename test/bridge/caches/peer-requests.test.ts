@@ -182,6 +182,16 @@ describe('requests of a peer', () => {
     await late.stop()
   })
 
+  it('that only read what is in shared memory are answered before the next is looked at: until then nobody knows how much the replies are', async () => {
+    const requests = new PeerRequests(callerOf(cache).client, undefined, {} as never, {} as never)
+    await requests.caches()
+    const bytes = written({})
+    const answers: unknown[] = []
+    const asking = { name: 'peer', reply: (_ticket: number, reply: Uint8Array, start: number, end: number) => answers.push(readAnswer(reply.slice(start, end)).value) }
+    for (let ticket = 0; ticket < 3; ticket++) requests.receive(asking as never, ticket, 1000, bytes, 0, bytes.length)
+    expect(answers).to.deep.equal(['as it was', 'as it was', 'as it was'])
+  })
+
   it('that were under way when this node stopped the cache are told that nobody knows whether they have happened', async () => {
     const size = publicActions().find(({ name }) => name === 'size')! as { call: Action['call'] }
     const { call } = size

@@ -15,6 +15,7 @@ const membership = { address: undefined, incarnation: 5, peers: () => [{ node: '
 describe('the report of a node', () => {
   it('has the caches, the mailboxes and the tree', async () => {
     const node = await startNode({ name: 'a', shardThreads: 2, pool: { threads: 1 } })
+    const channel = new BroadcastChannel('node-report')
     try {
       const users = await node.startCache('users', { memory: '8mb', functions: [bad], functionTimeout: '1m' })
       await users.putMany([['a', 1], ['b', 2], ['c', 3]])
@@ -38,13 +39,11 @@ describe('the report of a node', () => {
         { actor: `cache:users/shards/shard-${shard}`, messages: 0, bytes: 0, capacity: { messages: 65_536, bytes: 4 << 20 } }
       )))
       expect(status.process).to.include({ pid: process.pid })
-      const channel = new BroadcastChannel('node-report')
       const begun = new Promise<unknown>((resolve) => (channel.onmessage = resolve))
       const hung = users.getAndUpdate('ada', bad.hang, { args: ['node-report'] })
       hung.catch(() => undefined)
       // Killed before it has begun, it would hang the next one of the shard.
       await begun
-      channel.close()
       for (let each = 0; each < 5; each++) users.tell(['put', 'ada', each])
       const { actor } = (await users.inspect('mailboxes')).find(({ outstanding }) => outstanding > 0)!
       let full = status.mailboxes[0]!
@@ -56,6 +55,7 @@ describe('the report of a node', () => {
       await node.kill(actor)
       await rejected(hung, 'ERR_SHARD_CRASHED')
     } finally {
+      channel.close()
       await node.stop()
     }
   })
